@@ -1,0 +1,139 @@
+"""The command line: ``climbench VERB key=value ...``. A thin dispatcher; imports nothing heavy."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from climbench.errors import UserError, nearest
+
+VERBS = {
+    "run": "an experiment from archive to leaderboard: experiment=quickstart",
+    "build": "a store from a recipe: recipe=planet_weather [plan=true]",
+    "train": "fit one model of an experiment: experiment=quickstart model=resnet",
+    "predict": "write the predictions of a checkpoint: checkpoint=PATH",
+    "evaluate": "score predictions: predictions=PATH truth=STORE",
+    "gate": "pass or fail: candidate=scores_a.nc reference=scores_b.nc rules=FILE",
+    "report": "tables, curves and maps: scores=scores.nc",
+    "list": "what is there: list [experiments|recipes|models|tasks|metrics]",
+    "inspect": "what a store holds: inspect STORE",
+    "doctor": "check this installation with a tiny run",
+}
+
+POSITIONAL = {"list": "what", "inspect": "store"}
+"""Verbs whose first argument may be given without ``key=``."""
+
+HELP = """\
+usage: climbench VERB [key=value ...] [--multirun] [--help]
+
+Is your weather or climate model better than what exists, and better than a straight line?
+
+verbs:
+{verbs}
+
+`climbench VERB --help` shows the option groups of a verb, `--cfg job` the whole configuration,
+`--multirun key=a,b` runs every combination. Start with: climbench run experiment=quickstart
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    argv
+        Arguments without the program's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        Exit code: 0 success, 1 a gate that failed, 2 a user's mistake.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        width = max(map(len, VERBS))
+        print(HELP.format(verbs="\n".join(f"  {v:{width}}  {t}" for v, t in VERBS.items())))
+        return 0
+    if arguments[0] == "--version":
+        from importlib.metadata import version
+
+        print(f"climbench {version('climbench')}")
+        return 0
+    verb, *rest = arguments
+    try:
+        if verb not in VERBS:
+            raise UserError(f"climbench has no verb '{verb}': {nearest(verb, VERBS)}")
+        return run_verb(verb, rest)
+    except UserError as error:
+        print(f"climbench: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("climbench: interrupted; the same command continues.", file=sys.stderr)
+        return 130
+
+
+def run_verb(verb: str, arguments: Sequence[str]) -> int:
+    """Run one verb as a Hydra application and return its exit code.
+
+    Raises
+    ------
+    UserError
+        If an argument is not ``key=value``, or names an option or group that does not exist.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    codes = [0]
+    mistakes: list[Exception] = []  # Hydra would print its own words if they left the job
+
+    def job(config: Any) -> None:
+        from omegaconf import OmegaConf
+
+        from climbench.experiments import verbs
+
+        try:
+            plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            codes.append(getattr(verbs, f"{verb}_verb")(plain))
+        except (UserError, OmegaConfBaseException) as mistake:
+            mistakes.append(mistake)
+
+    overrides = [_as_override(verb, n, argument) for n, argument in enumerate(arguments)]
+    try:
+        _hydra_application(verb, job, overrides)
+        if mistakes:
+            raise mistakes[0]
+    except (HydraException, OmegaConfBaseException) as error:
+        from climbench.config.mistakes import explain
+
+        raise explain(error, verb, overrides) from error
+    return max(codes)
+
+
+def _as_override(verb: str, position: int, argument: str) -> str:
+    """Turn the first bare word of ``list`` and ``inspect`` into ``key=value``."""
+    if argument.startswith("-") or "=" in argument or argument.startswith("~"):
+        return argument
+    if position == 0 and verb in POSITIONAL:
+        return f"{POSITIONAL[verb]}='{argument}'"
+    raise UserError(f"'{argument}' is not an option: write key=value, as in {VERBS[verb]}")
+
+
+def _hydra_application(verb: str, job: Callable[[Any], None], overrides: list[str]) -> None:
+    # Hydra prints and exits by itself unless this is set; the sentences are ours to write.
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    import hydra
+
+    from climbench.config.folders import conf_folder
+
+    application = hydra.main(
+        version_base="1.3", config_path=str(conf_folder()), config_name=verb
+    )(job)
+    before, sys.argv = sys.argv, [f"climbench {verb}", *overrides]
+    try:
+        application()
+    finally:
+        sys.argv = before
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""Typed options of the Hydra groups: unknown keys are refused, nothing is filled in silently."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Options(BaseModel):
+    """Base of all option groups: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OptimizerConfig(Options):
+    """How a network's weights are fitted (conf/model/*.yaml, key ``optimizer``).
+
+    ``warmup_fraction`` is the share of all steps during which the learning rate rises linearly;
+    after it, ``cosine`` lowers the rate to zero and ``constant`` keeps it.
+    """
+
+    name: Literal["adam", "adamw", "sgd"] = "adamw"
+    learning_rate: float = Field(gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    warmup_fraction: float = Field(default=0.0, ge=0, lt=1)
+    schedule: Literal["cosine", "constant"] = "cosine"
+    gradient_clip: float | None = Field(default=1.0, gt=0)
+
+
+class ModelConfig(Options):
+    """A model of the zoo (conf/model/*.yaml).
+
+    ``network`` holds ``_target_`` and the hyper-parameters of its constructor. Closed-form
+    models have no optimizer and see the training data once.
+    """
+
+    name: str
+    network: dict[str, Any]
+    optimizer: OptimizerConfig | None = None
+    max_epochs: int = Field(default=1, ge=1)
+    patience: int | None = Field(default=None, ge=1)
+
+
+class TrainerConfig(Options):
+    """How training runs on this machine (conf/trainer/*.yaml)."""
+
+    accelerator: str = "auto"
+    devices: int | str | list[int] = "auto"
+    num_nodes: int = Field(default=1, ge=1)
+    strategy: str = "auto"
+    precision: str = "32-true"
+    batch_size: int = Field(default=32, ge=1)
+    num_workers: int = Field(default=0, ge=0)
+    seed: int = 0
+    max_minutes: float | None = Field(default=None, gt=0)
+    deterministic: bool = True
+    progress_bar: bool = True

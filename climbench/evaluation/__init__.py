@@ -1,0 +1,20 @@
+"""Predictions and truth to scores: alignment, one streaming pass, significance, gate."""
+
+from climbench.evaluation.combining import combine
+from climbench.evaluation.files import read_scores, score_table, write_scores
+from climbench.evaluation.gate import gate
+from climbench.evaluation.rules import GateRules, load_rules
+from climbench.evaluation.scoring import evaluate
+from climbench.evaluation.verdict import GateResult
+
+__all__ = [
+    "GateResult",
+    "GateRules",
+    "combine",
+    "evaluate",
+    "gate",
+    "load_rules",
+    "read_scores",
+    "score_table",
+    "write_scores",
+]

@@ -1,0 +1,299 @@
+"""Which forecast meets which truth: by the names of channels and by time stamps, not positions."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from numpy.typing import NDArray
+
+from climbench.errors import UserError, nearest
+from climbench.evaluation.source import Source
+
+Index = NDArray[np.int64]
+ABSENT = -1  # position of a truth that there is not
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A variable on a level (hPa; None at the surface) and where each source keeps it."""
+
+    name: str
+    variable: str
+    level: float | None
+    units: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Where the truth, and the climate, of each prediction lies.
+
+    Attributes
+    ----------
+    condition
+        ``lead_time`` or ``scenario``.
+    conditions
+        Lead times in hours, or names of scenarios ``[condition]``.
+    samples
+        Initial times or years ``[sample]``, ascending.
+    forecast_sample, forecast_condition
+        Positions in the predictions ``[sample]``, ``[condition]``.
+    truth_time, truth_condition
+        Positions in the truth ``[sample, condition]``; time ``ABSENT`` where it has none.
+    day, hour
+        Positions in the climatology ``[sample, condition]``, where one is given.
+    """
+
+    condition: str
+    conditions: NDArray[Any]
+    samples: NDArray[Any]
+    forecast_sample: Index
+    forecast_condition: Index
+    truth_time: Index
+    truth_condition: Index
+    day: Index | None = None
+    hour: Index | None = None
+
+    @property
+    def forecast_dims(self) -> tuple[str, str]:
+        """Dimensions of samples and conditions in the predictions."""
+        return ("time", "prediction_timedelta" if self.condition == "lead_time" else "scenario")
+
+
+def align(
+    predictions: Source,
+    truth: Source,
+    climatology: Source | None,
+    period: Sequence[Any] | None = None,
+) -> Pairs:
+    """Find the truth of each prediction.
+
+    Parameters
+    ----------
+    predictions
+        Forecasts (``time`` the initial time, ``prediction_timedelta``) or runs of scenarios
+        (``scenario``, ``time`` one stamp a year).
+    truth
+        Fields along ``time`` (and ``scenario``).
+    climatology
+        Fields along ``dayofyear`` (and ``hour``), or None.
+    period
+        First and last initial time, or first and last year; both count. None takes all.
+
+    Raises
+    ------
+    UserError
+        If the layout is neither, a time repeats, or nothing meets.
+    """
+    for source in (predictions, truth):
+        if "time" not in source.dataset.indexes:
+            raise UserError(f"{source.label} has no coordinate 'time'.")
+    if "prediction_timedelta" in predictions.dataset.dims:
+        return _align_forecasts(predictions, truth, climatology, period)
+    if "scenario" in predictions.dataset.dims:
+        return _align_scenarios(predictions, truth, period)
+    raise UserError(
+        f"{predictions.label} has neither 'prediction_timedelta' (forecasts) nor 'scenario' "
+        "(climate runs) as a dimension: see the layout of WeatherBench 2."
+    )
+
+
+def _align_forecasts(
+    predictions: Source, truth: Source, climatology: Source | None, period: Sequence[Any] | None
+) -> Pairs:
+    times = _unique_times(predictions)
+    truth_times = _unique_times(truth)
+    if isinstance(times, pd.DatetimeIndex) != isinstance(truth_times, pd.DatetimeIndex):
+        raise UserError(f"{predictions.label} and {truth.label} have different calendars.")
+    order = _within(times, period, predictions.label)
+    leads = predictions.dataset["prediction_timedelta"].to_numpy()
+    if not np.issubdtype(leads.dtype, np.timedelta64):
+        raise UserError(
+            f"{predictions.label}: 'prediction_timedelta' is not a time difference; give it the "
+            "attribute units = 'hours'."
+        )
+    by_lead = np.argsort(leads, kind="stable")
+    valid = _valid_times(times[order], leads[by_lead])
+    found = truth_times.get_indexer(pd.Index(valid.ravel())).reshape(valid.shape)
+    if np.all(found == ABSENT):
+        raise UserError(
+            f"No forecast meets its truth: {predictions.label} is valid from {valid.min()} to "
+            f"{valid.max()}, {truth.label} covers {truth_times.min()} to {truth_times.max()}."
+        )
+    day, hour = (None, None) if climatology is None else _climate_positions(climatology, valid)
+    return Pairs(
+        condition="lead_time",
+        conditions=leads[by_lead] / np.timedelta64(1, "h"),
+        samples=times[order].to_numpy(),
+        forecast_sample=order,
+        forecast_condition=by_lead.astype(np.int64),
+        truth_time=found.astype(np.int64),
+        truth_condition=np.zeros_like(found, dtype=np.int64),
+        day=day,
+        hour=hour,
+    )
+
+
+def _align_scenarios(predictions: Source, truth: Source, period: Sequence[Any] | None) -> Pairs:
+    if "scenario" not in truth.dataset.dims:
+        raise UserError(f"{truth.label} has no dimension 'scenario', the predictions have one.")
+    scenarios = [str(name) for name in predictions.dataset["scenario"].to_numpy()]
+    known = [str(name) for name in truth.dataset["scenario"].to_numpy()]
+    for name in scenarios:
+        if name not in known:
+            raise UserError(f"{truth.label} has no scenario '{name}': {nearest(name, known)}")
+    years, truth_years = _years(predictions), _years(truth)
+    order = np.argsort(years, kind="stable")
+    if period is not None:
+        first, last = (int(year) for year in period)
+        order = order[(years[order] >= first) & (years[order] <= last)]
+    found = pd.Index(truth_years).get_indexer(pd.Index(years[order]))
+    if not np.any(found != ABSENT):
+        raise UserError(
+            f"No year of {predictions.label} ({years.min()} to {years.max()}"
+            + (f", period {period[0]} to {period[1]}" if period is not None else "")
+            + f") is in {truth.label} ({truth_years.min()} to {truth_years.max()})."
+        )
+    shape = (order.size, len(scenarios))
+    return Pairs(
+        condition="scenario",
+        conditions=np.array(scenarios),
+        samples=years[order],
+        forecast_sample=order.astype(np.int64),
+        forecast_condition=np.arange(len(scenarios)),
+        truth_time=np.broadcast_to(found[:, np.newaxis], shape).astype(np.int64),
+        truth_condition=np.broadcast_to([known.index(name) for name in scenarios], shape),
+    )
+
+
+def _unique_times(source: Source) -> pd.Index:
+    times = source.dataset.indexes["time"]
+    if not times.is_unique:
+        again = times[times.duplicated()][0]
+        raise UserError(f"{source.label}: the time {again} stands there more than once.")
+    return times
+
+
+def _years(source: Source) -> Index:
+    times = source.dataset["time"]
+    integers = np.issubdtype(times.dtype, np.integer)
+    years = (times if integers else times.dt.year).to_numpy().astype(np.int64)
+    if np.unique(years).size != years.size:
+        raise UserError(f"{source.label} has several times in a year: make annual means first.")
+    return years
+
+
+def _within(times: pd.Index, period: Sequence[Any] | None, label: str) -> Index:
+    """Return the positions of the times in the period, in ascending order of time."""
+    order = np.argsort(times, kind="stable").astype(np.int64)
+    if period is None:
+        return order
+    first, last = (str(bound) for bound in period)
+    positions = xr.DataArray(order, coords={"time": times[order]}, dims="time")
+    chosen = positions.sel(time=slice(first, last)).to_numpy()
+    if chosen.size == 0:
+        raise UserError(
+            f"{label} has no initial time in the period {first} to {last}: it covers "
+            f"{times.min()} to {times.max()}."
+        )
+    return np.asarray(chosen, dtype=np.int64)
+
+
+def _valid_times(initial: pd.Index, leads: NDArray[np.timedelta64]) -> NDArray[Any]:
+    if isinstance(initial, pd.DatetimeIndex):
+        return np.asarray(initial.to_numpy()[:, np.newaxis] + leads[np.newaxis])
+    steps = leads.astype("timedelta64[us]").astype(object)
+    return np.asarray(np.array(initial, dtype=object)[:, np.newaxis] + steps[np.newaxis])
+
+
+def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index, Index]:
+    stamps = xr.DataArray(valid.ravel(), dims="time").dt
+    found = []
+    for name in ("dayofyear", "hour"):
+        if name not in climatology.dataset.dims:
+            if name == "dayofyear":
+                raise UserError(f"{climatology.label} has no dimension 'dayofyear'.")
+            found.append(np.zeros(valid.shape, dtype=np.int64))
+            continue
+        wanted = getattr(stamps, name).to_numpy()
+        positions = climatology.dataset.indexes[name].get_indexer(wanted)
+        if np.any(positions == ABSENT):
+            absent = wanted[positions == ABSENT][0]
+            raise UserError(f"{climatology.label} has no {name} {absent}, which forecasts need.")
+        found.append(positions.reshape(valid.shape).astype(np.int64))
+    return found[0], found[1]
+
+
+def find_channels(predictions: Source, truth: Source) -> list[Channel]:
+    """Return the channels that are scored.
+
+    The attribute ``channels`` (a JSON list) names them; without it, all variables and levels
+    that predictions and truth have in common count, in alphabetical order.
+
+    Raises
+    ------
+    UserError
+        If a named channel is missing, or nothing is in common.
+    """
+    available, in_truth = channels_of(predictions), channels_of(truth)
+    named = predictions.dataset.attrs.get("channels")
+    if named is not None:
+        names = json.loads(named)
+    else:
+        common = [name for name in available if name in in_truth]
+        names = [n for n in common if n == available[n][0] or available[n][0] not in common]
+        names.sort(key=lambda name: (available[name][0], available[name][1] or 0.0))
+    if not names:
+        raise UserError(
+            f"{predictions.label} ({', '.join(available) or 'no fields'}) and {truth.label} "
+            f"({', '.join(in_truth) or 'no fields'}) have no variable in common."
+        )
+    channels = []
+    for name in names:
+        variable, level = _named(available, name, predictions)
+        units = truth.dataset[_named(in_truth, name, truth)[0]].attrs.get("units", "")
+        channels.append(Channel(name, variable, level, str(units)))
+    return channels
+
+
+def channels_of(source: Source, time: str = "time") -> dict[str, tuple[str, float | None]]:
+    """Return variable and level of each channel: ``variable``, or ``variable_level``.
+
+    A variable whose level is a scalar coordinate has both names.
+    """
+    channels: dict[str, tuple[str, float | None]] = {}
+    for name, array in source.dataset.data_vars.items():
+        if not {"latitude", "longitude", time} <= set(array.dims):
+            continue
+        if "level" not in array.dims:
+            channels[str(name)] = (str(name), None)
+        if "level" in array.coords:
+            for level in np.atleast_1d(array["level"].to_numpy()):
+                channels[f"{name}_{level:g}"] = (str(name), float(level))
+    return channels
+
+
+def locate(source: Source, channel: Channel, time: str = "time") -> tuple[str, int]:
+    """Return the variable that holds a channel and the position of its level.
+
+    Raises
+    ------
+    UserError
+        If the source lacks the channel.
+    """
+    variable, level = _named(channels_of(source, time), channel.name, source)
+    if level is None or "level" not in source.dataset[variable].dims:
+        return variable, 0
+    levels = source.dataset["level"].to_numpy()
+    return variable, int(np.flatnonzero(levels == level)[0])
+
+
+def _named(
+    channels: dict[str, tuple[str, float | None]], name: str, source: Source
+) -> tuple[str, float | None]:
+    if name not in channels:
+        raise UserError(f"{source.label} has no channel '{name}': {nearest(name, channels)}")
+    return channels[name]

@@ -1,0 +1,102 @@
+"""Scores of several models in one dataset."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import xarray as xr
+
+from climbench.errors import UserError
+from climbench.evaluation.scores import describe
+
+HASHES = ("predictions_hash", "truth_hash", "climatology_hash")
+
+
+def combine(scores: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Put the scores of several models into one dataset.
+
+    Metrics, channels, regions, lead times and samples are united; what a model lacks is NaN.
+
+    Parameters
+    ----------
+    scores
+        Scores datasets, made with the same conventions.
+
+    Raises
+    ------
+    UserError
+        If there is none, a model appears twice, or the conventions differ.
+    """
+    if not scores:
+        raise UserError("There are no scores to combine.")
+    names = [str(name) for dataset in scores for name in dataset["model"].to_numpy()]
+    if len(set(names)) < len(names):
+        again = next(name for name in names if names.count(name) > 1)
+        raise UserError(f"The model '{again}' is there more than once: give each its own name.")
+    first = scores[0]
+    for dataset in scores[1:]:
+        check_conventions(first, dataset)
+    companions: dict[str, dict[Any, dict[str, Any]]] = {}
+    bare = []
+    for dataset in scores:
+        extra = [name for name in dataset.coords if name not in dataset.indexes]
+        for name in extra:
+            (dim,) = dataset[name].dims
+            table = companions.setdefault(str(dim), {})
+            for key, value in zip(dataset[dim].to_numpy(), dataset[name].to_numpy(), strict=True):
+                table.setdefault(key, {}).setdefault(str(name), value)
+        bare.append(dataset.drop_vars(extra))
+    united = xr.merge([_labels(dataset) for dataset in bare], join="outer", compat="override")
+    order = {dim: _united([d[dim] for d in bare if dim in d.dims]) for dim in united.dims}
+    aligned = [d.reindex({dim: order[dim] for dim in d.dims if dim != "model"}) for d in bare]
+    result = xr.concat(
+        aligned, dim="model", data_vars="all", join="exact", combine_attrs="override"
+    )
+    for dim, table in companions.items():
+        rows = [table[key] for key in result[dim].to_numpy()]
+        for name in rows[0]:
+            result = result.assign_coords({name: (dim, [row[name] for row in rows])})
+    return describe(result.assign_attrs(_united_attributes(scores)))
+
+
+def _labels(dataset: xr.Dataset) -> xr.Dataset:
+    return dataset.drop_vars(list(dataset.data_vars))
+
+
+def _united(labels: Sequence[xr.DataArray]) -> Any:
+    """Return all labels of one dimension; numbers and times sorted, names as they come."""
+    values = list(dict.fromkeys(value for array in labels for value in array.to_numpy()))
+    return values if isinstance(values[0], str) else sorted(values)
+
+
+def check_conventions(first: xr.Dataset, second: xr.Dataset) -> None:
+    """Refuse to compare scores that were made differently.
+
+    Raises
+    ------
+    UserError
+        With the convention that differs.
+    """
+    one, other = (
+        json.loads(dataset.attrs["conventions"]) | {"task": dataset.attrs["task"]}
+        for dataset in (first, second)
+    )
+    for key in sorted(one.keys() | other.keys()):
+        if one.get(key) != other.get(key) and "" not in (one.get(key), other.get(key)):
+            names = [str(dataset["model"].to_numpy().ravel()[0]) for dataset in (first, second)]
+            raise UserError(
+                f"The scores of '{names[0]}' and '{names[1]}' cannot be compared: '{key}' is "
+                f"{one.get(key)} in one, {other.get(key)} in the other; score both in one way."
+            )
+
+
+def _united_attributes(scores: Sequence[xr.Dataset]) -> dict[str, str]:
+    attributes = dict(scores[0].attrs)
+    simulated = any(dataset.attrs.get("simulated") == "true" for dataset in scores)
+    attributes["simulated"] = "true" if simulated else "false"
+    for name in HASHES:
+        hashes: dict[str, str] = {}
+        for dataset in scores:
+            hashes |= json.loads(dataset.attrs[name])
+        attributes[name] = json.dumps(hashes, sort_keys=True)
+    return attributes

@@ -1,0 +1,1 @@
+"""Experiments: the stages from archive to leaderboard, in one run folder."""

@@ -1,0 +1,263 @@
+"""An experiment: archive, store, models, predictions, scores, gate and report in one call."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+import yaml
+from pydantic import Field, ValidationError
+from rich.console import Console
+
+from climbench.config import ModelConfig, TrainerConfig, instantiate
+from climbench.config.folders import conf_folder
+from climbench.config.schema import Options
+from climbench.errors import UserError
+from climbench.evaluation import (
+    GateRules,
+    combine,
+    evaluate,
+    gate,
+    read_scores,
+    write_scores,
+)
+from climbench.experiments.stage import Stage, content_hash
+from climbench.prediction import predict
+from climbench.recipes import build, load_recipe
+from climbench.report import leaderboard, report
+from climbench.store import open_store, store_hash
+from climbench.tasks import Task
+from climbench.training import train
+
+console = Console(stderr=True)
+
+
+class RunConfig(Options):
+    """All options of an experiment (conf/run.yaml and conf/experiment/*.yaml)."""
+
+    name: str
+    title: str
+    description: str = ""
+    recipe: str
+    recipe_overrides: dict[str, Any] = {}
+    task: dict[str, Any]
+    models: dict[str, ModelConfig] = Field(min_length=1)
+    trainer: TrainerConfig
+    evaluation: dict[str, Any]
+    gate: dict[str, Any] | None = None
+    candidate: str | None = None
+    reference: str | None = None
+    gate_decides: bool = False
+    runs_dir: Path = Path("runs")
+    stores_dir: Path = Path("stores")
+    data_root: Path | None = None
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> "RunConfig":
+        """Return the checked configuration.
+
+        Raises
+        ------
+        UserError
+            If an option is unknown, missing or of the wrong type; the sentence names it.
+        """
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = ".".join(str(part) for part in first["loc"])
+            raise UserError(f"option '{option}' is wrong: {first['msg'].lower()}.") from error
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What an experiment leaves behind.
+
+    Attributes
+    ----------
+    scores
+        All models' scores, see :func:`climbench.evaluate`.
+    page
+        The HTML report.
+    gate
+        The verdict as in gate.json, if the experiment has a gate.
+    """
+
+    scores: xr.Dataset
+    page: Path
+    gate: dict[str, Any] | None
+
+
+def prepare(config: RunConfig) -> tuple[Path, Task]:
+    """Build the store of an experiment, if it is not there, and pose its task."""
+    recipe = load_recipe(config.recipe, config.recipe_overrides)
+    store = build(recipe, config.stores_dir, config.data_root)
+    console.print(f"[bold]store[/]  {store}")
+    task = instantiate(config.task, store=store, cache=config.stores_dir / "cache")
+    return store, task
+
+
+def fit(config: RunConfig, task: Task, name: str, model: ModelConfig) -> tuple[Path, str]:
+    """Train one model, if it is not trained, and return its checkpoint and the stage's hash."""
+    trainer = config.trainer.model_dump(exclude={"progress_bar", "num_workers"})
+    inputs = {"task": task.hash, "model": model.model_dump(), "trainer": trainer}
+    stage = Stage(f"train/{name}", inputs, config.runs_dir / config.name)
+    if not stage.finished:
+        console.print(f"[bold]train[/]  {name}")
+    folder = stage.run(lambda path: train(task, model, config.trainer, path))
+    return folder / "checkpoint.ckpt", stage.hash
+
+
+def run(config: RunConfig) -> RunResult:
+    """Run an experiment; stages whose inputs have not changed are not run again.
+
+    Parameters
+    ----------
+    config
+        The experiment, see :class:`RunConfig`.
+
+    Returns
+    -------
+    RunResult
+        Scores, report and gate.
+
+    Raises
+    ------
+    UserError
+        If an option, the recipe or the data is wrong.
+    """
+    store, task = prepare(config)
+    root = config.runs_dir / config.name
+    models = with_required_baselines(config.models, task.required_baselines)
+    climatology = _climatology(task, root)
+    folders = {}
+    for name, model in models.items():
+        checkpoint, trained = fit(config, task, name, model)
+        folders[name] = _score(config, task, name, checkpoint, trained, climatology)
+    stage = Stage(
+        "report",
+        {
+            "scores": [folder.name for folder in folders.values()],
+            "gate": [config.gate, config.candidate, config.reference],
+            "title": [config.title, config.description],
+        },
+        root,
+    )
+    folder = stage.run(lambda path: _report(config, store, folders.values(), path))
+    return RunResult(read_scores(folder / "scores.nc"), folder / "index.html", _read_gate(folder))
+
+
+def with_required_baselines(
+    models: Mapping[str, ModelConfig], required: Iterable[str]
+) -> dict[str, ModelConfig]:
+    """Return the models with the baselines in front that the task shows every result against."""
+    complete = {
+        name: ModelConfig(**yaml.safe_load((conf_folder() / "model" / f"{name}.yaml").read_text()))
+        for name in required
+        if name not in models
+    }
+    return {**complete, **models}
+
+
+def _climatology(task: Task, root: Path) -> xr.Dataset | None:
+    """Write the training period's climatology, once, and open it."""
+    stage = Stage("climatology", {"task": task.hash}, root)
+
+    def write(folder: Path) -> None:
+        fields = task.climatology()
+        if fields is not None:
+            fields.to_netcdf(folder / "climatology.nc")
+
+    path = stage.run(write) / "climatology.nc"
+    return xr.open_dataset(path) if path.exists() else None
+
+
+def _score(
+    config: RunConfig,
+    task: Task,
+    name: str,
+    checkpoint: Path,
+    trained: str,
+    climatology: xr.Dataset | None,
+) -> Path:
+    """Predict the test period with one model and score it; return the folder of the scores."""
+    root = config.runs_dir / config.name
+    prediction = Stage(f"predict/{name}", {"train": trained}, root)
+    if not prediction.finished:
+        console.print(f"[bold]predict[/] {name}")
+    batch = config.trainer.batch_size
+    folder = prediction.run(
+        lambda path: predict(checkpoint, task, path / "predictions.zarr", batch)
+    )
+    scoring = Stage(
+        f"evaluate/{name}", {"predict": prediction.hash, "options": config.evaluation}, root
+    )
+
+    def work(path: Path) -> None:
+        scores = evaluate(
+            folder / "predictions.zarr",
+            task.truth(),
+            climatology,
+            model=name,
+            **config.evaluation,
+        )
+        write_scores(scores, path)
+
+    return scoring.run(work)
+
+
+def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path) -> None:
+    """Write the scores of all models, the gate's verdict and the page into a folder."""
+    scores = combine([read_scores(folder / "scores.nc") for folder in folders])
+    write_scores(scores, path)
+    verdict = None
+    if config.gate and config.candidate and config.reference:
+        rules = GateRules(**config.gate)
+        verdict = gate(
+            scores.sel(model=[config.candidate]), scores.sel(model=[config.reference]), rules
+        )
+        verdict.write_json(path / "gate.json")
+        verdict.write_junit(path / "gate.xml")
+    report(
+        scores,
+        path,
+        title=config.title,
+        gate=verdict.to_dict() if verdict else None,
+        provenance=provenance(config, store),
+    )
+
+
+def provenance(config: RunConfig, store: Path) -> dict[str, Any]:
+    """Return what a reader needs to repeat the run: recipe, licence, versions, command, hashes."""
+    attributes = open_store(store).attrs
+    recipe = json.loads(attributes["recipe"])
+    return {
+        "description": config.description,
+        "recipe": recipe.get("name"),
+        "licence": recipe.get("licence"),
+        "citation": recipe.get("citation"),
+        "store hash": store_hash(store),
+        "software": json.loads(attributes["software"]),
+        "seed": config.trainer.seed,
+        "command": f"climbench run experiment={config.name}",
+        "configuration hash": content_hash(config.model_dump(mode="json")),
+        "python": sys.version.split()[0],
+    }
+
+
+def _read_gate(folder: Path) -> dict[str, Any] | None:
+    path = folder / "gate.json"
+    return dict(json.loads(path.read_text())) if path.exists() else None
+
+
+def show(result: RunResult) -> None:
+    """Print leaderboard, verdict and the page's path."""
+    out = Console()
+    out.print(leaderboard(result.scores))
+    if result.gate:
+        for verdict in result.gate["verdicts"]:
+            out.print(f"gate: {verdict['sentence']}")
+    out.print(f"report: {result.page}", soft_wrap=True)

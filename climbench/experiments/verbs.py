@@ -1,0 +1,175 @@
+"""What each verb of the command line does: options in, exit code out."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from climbench.config.folders import conf_folder, group_options
+from climbench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Config = Mapping[str, Any]
+console = Console()
+
+
+def run_verb(config: Config) -> int:
+    """Run an experiment and show its leaderboard; its gate decides the exit code if asked to."""
+    from climbench.experiments.run import RunConfig, run, show
+
+    options = RunConfig.parse(config)
+    result = run(options)
+    show(result)
+    failed = result.gate is not None and not result.gate["passed"]
+    return 1 if options.gate_decides and failed else 0
+
+
+def train_verb(config: Config) -> int:
+    """Train one model on an experiment's task and print the checkpoint's path."""
+    from climbench.config import ModelConfig
+    from climbench.experiments.run import RunConfig, fit, prepare
+
+    options = dict(config)
+    model = options.pop("model", None)
+    if model is None:
+        raise UserError("climbench train needs model=...: `climbench list models` shows them.")
+    parsed = RunConfig.parse({**options, "models": {model["name"]: model}})
+    _, task = prepare(parsed)
+    checkpoint, _ = fit(parsed, task, model["name"], ModelConfig(**model))
+    console.print(str(checkpoint), soft_wrap=True)
+    return 0
+
+
+def build_verb(config: Config) -> int:
+    """Build a store, or print the plan."""
+    from climbench.recipes import build, load_recipe, plan
+
+    recipe = load_recipe(config["recipe"], _narrowed(config))
+    data_root = Path(config["data_root"]) if config["data_root"] else None
+    if config["plan"]:
+        console.print(plan(recipe, data_root))
+        return 0
+    console.print(str(build(recipe, Path(config["stores_dir"]), data_root)), soft_wrap=True)
+    return 0
+
+
+def _narrowed(config: Config) -> dict[str, Any]:
+    """Return what ``dates``, ``variables`` and ``levels`` change in a recipe."""
+    changes = {key: config[key] for key in ("variables", "levels") if config[key] is not None}
+    if config["dates"] is not None:
+        first, slash, last = str(config["dates"]).partition("/")
+        if not (first and slash and last):
+            raise UserError(f"option 'dates' = {config['dates']!r} is wrong: write FIRST/LAST.")
+        changes["dates"] = {"start": first, "end": last}
+    return changes
+
+
+def predict_verb(config: Config) -> int:
+    """Write the predictions of a checkpoint and print their path."""
+    from climbench.prediction import predict
+    from climbench.training import task_of
+
+    checkpoint = Path(config["checkpoint"])
+    store = Path(config["store"]) if config["store"] else None
+    task = task_of(checkpoint, store)
+    output = Path(config["output"] or checkpoint.with_suffix(".predictions.zarr"))
+    console.print(str(predict(checkpoint, task, output, config["batch_size"])), soft_wrap=True)
+    return 0
+
+
+def evaluate_verb(config: Config) -> int:
+    """Score predictions, print the table and the path of the scores."""
+    from climbench.evaluation import evaluate, write_scores
+    from climbench.report import leaderboard
+
+    predictions = Path(config["predictions"])
+    scores = evaluate(
+        predictions,
+        Path(config["truth"]),
+        Path(config["climatology"]) if config["climatology"] else None,
+        model=config["model"] or predictions.stem,
+        **config["evaluation"],
+    )
+    write_scores(scores, Path(config["output"]))
+    console.print(leaderboard(scores))
+    console.print(str(Path(config["output"]) / "scores.nc"), soft_wrap=True)
+    return 0
+
+
+def scores_of(address: str) -> "xr.Dataset":
+    """Return the scores in ``FILE.nc``, or of one model in ``FILE.nc:MODEL``."""
+    from climbench.evaluation import read_scores
+
+    path, _, model = address.rpartition(":") if not address.endswith(".nc") else (address, "", "")
+    scores = read_scores(Path(path or address))
+    if model and model not in scores["model"].values:
+        raise UserError(f"{path} has no model '{model}': {nearest(model, scores.model.values)}")
+    return scores.sel(model=[model]) if model else scores
+
+
+def rules_file(name: str) -> Path:
+    """Return the YAML of a gate: a path, or a name in ``conf/gate``."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    if name not in group_options("gate"):
+        raise UserError(f"gate '{name}' does not exist: {nearest(name, group_options('gate'))}")
+    return conf_folder() / "gate" / f"{name}.yaml"
+
+
+def gate_verb(config: Config) -> int:
+    """Compare two sets of scores; 0 when every rule holds, else 1."""
+    from climbench.evaluation import gate, load_rules
+
+    verdict = gate(
+        scores_of(config["candidate"]),
+        scores_of(config["reference"]),
+        load_rules(rules_file(config["rules"])),
+    )
+    for sentence in verdict.sentences:
+        console.print(sentence, soft_wrap=True)
+    if config["output"]:
+        folder = Path(config["output"])
+        folder.mkdir(parents=True, exist_ok=True)
+        verdict.write_json(folder / "gate.json")
+        verdict.write_junit(folder / "gate.xml")
+    return 0 if verdict.passed else 1
+
+
+def report_verb(config: Config) -> int:
+    """Write the page of scores and print its path."""
+    from climbench.evaluation import combine, read_scores
+    from climbench.report import leaderboard, report
+
+    files = config["scores"] if isinstance(config["scores"], list) else [config["scores"]]
+    scores = combine([read_scores(Path(file)) for file in files])
+    console.print(leaderboard(scores))
+    page = report(scores, Path(config["output"]), title=config["title"], gate=None, provenance={})
+    console.print(str(page), soft_wrap=True)
+    return 0
+
+
+def list_verb(config: Config) -> int:
+    """Print what there is of one kind, or of all."""
+    from climbench.experiments.catalogue import catalogue
+
+    console.print(catalogue(config["what"]))
+    return 0
+
+
+def inspect_verb(config: Config) -> int:
+    """Print what a store holds."""
+    from climbench.store import describe_store
+
+    console.print(describe_store(Path(config["store"])))
+    return 0
+
+
+def doctor_verb(config: Config) -> int:
+    """Print versions, devices and extras; 0 when the tiny run works."""
+    from climbench.experiments.doctor import diagnose
+
+    return 0 if diagnose(console, tiny_run=config["tiny_run"]) else 1

@@ -1,0 +1,124 @@
+"""Latitude-longitude grids: cell bounds, areas and weights."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Weighting = Literal["area", "cos", "none"]
+
+
+def latitude_bounds(latitude: ArrayLike) -> NDArray[np.float64]:
+    """Return the edges of latitude rows.
+
+    Inner edges lie half-way between centres; the outer ones half a step beyond the first and
+    last centre, cut at the poles.
+
+    Parameters
+    ----------
+    latitude
+        Row centres, monotonic in either direction ``[latitude]``, degrees north.
+
+    Returns
+    -------
+    numpy.ndarray
+        Edges ``[latitude + 1]``, degrees north, in the order of ``latitude``.
+
+    Raises
+    ------
+    ValueError
+        If the latitudes are not strictly monotonic or lie beyond the poles.
+
+    Examples
+    --------
+    >>> latitude_bounds([-90.0, 0.0, 90.0]).tolist()
+    [-90.0, -45.0, 45.0, 90.0]
+    """
+    centres = np.atleast_1d(np.asarray(latitude, dtype=np.float64))
+    if np.any(np.abs(centres) > 90.0 + 1e-6):
+        raise ValueError("latitude must lie between -90 and 90 degrees")
+    return np.clip(_edges(centres, "latitude", alone=180.0), -90.0, 90.0)
+
+
+def longitude_bounds(longitude: ArrayLike) -> NDArray[np.float64]:
+    """Return the edges of longitude columns ``[longitude + 1]``, degrees east.
+
+    Parameters
+    ----------
+    longitude
+        Column centres, strictly monotonic ``[longitude]``, degrees east.
+
+    Returns
+    -------
+    numpy.ndarray
+        Edges, half a step around each centre.
+
+    Examples
+    --------
+    >>> longitude_bounds([0.0, 90.0, 180.0, 270.0]).tolist()
+    [-45.0, 45.0, 135.0, 225.0, 315.0]
+    """
+    centres = np.atleast_1d(np.asarray(longitude, dtype=np.float64))
+    return _edges(centres, "longitude", alone=360.0)
+
+
+def _edges(centres: NDArray[np.float64], name: str, alone: float) -> NDArray[np.float64]:
+    if centres.size == 1:
+        return np.array([centres[0] - alone / 2, centres[0] + alone / 2])
+    steps = np.diff(centres)
+    if not (np.all(steps > 0) or np.all(steps < 0)):
+        raise ValueError(f"{name} must be strictly monotonic")
+    inner = centres[:-1] + steps / 2
+    return np.concatenate([[centres[0] - steps[0] / 2], inner, [centres[-1] + steps[-1] / 2]])
+
+
+def latitude_weights(latitude: ArrayLike, weighting: Weighting = "area") -> NDArray[np.float64]:
+    r"""Return the weight of each latitude row, with mean 1.
+
+    ``area`` is the area of the cells,
+    :math:`w_j \propto |\sin\phi_{j+1/2} - \sin\phi_{j-1/2}|`; ``cos`` is
+    :math:`w_j \propto \cos\phi_j`; ``none`` weighs every row the same. On an even grid without
+    pole rows the first two agree.
+
+    Parameters
+    ----------
+    latitude
+        Row centres ``[latitude]``, degrees north, ascending or descending.
+    weighting
+        The rule.
+
+    Returns
+    -------
+    numpy.ndarray
+        Weights ``[latitude]``, dimensionless, mean 1.
+
+    References
+    ----------
+    Rasp et al. (2024), WeatherBench 2, eq. (2), with outer edges half a step beyond the last
+    row instead of at the pole, so that regional grids are right too.
+
+    Examples
+    --------
+    >>> latitude_weights([-60.0, 0.0, 60.0], "cos").tolist()
+    [0.75, 1.5, 0.75]
+    """
+    if weighting == "area":
+        weights = np.abs(np.diff(np.sin(np.deg2rad(latitude_bounds(latitude)))))
+    elif weighting == "cos":
+        weights = np.cos(np.deg2rad(np.atleast_1d(np.asarray(latitude, dtype=np.float64))))
+        weights = np.round(np.maximum(weights, 0.0), 15)
+    else:
+        weights = np.ones(np.atleast_1d(np.asarray(latitude)).size)
+    return np.asarray(weights / weights.mean(), dtype=np.float64)
+
+
+def is_periodic(longitude: ArrayLike) -> bool:
+    """Tell whether the columns go all round the globe.
+
+    Examples
+    --------
+    >>> is_periodic([0.0, 90.0, 180.0, 270.0]), is_periodic([0.0, 90.0])
+    (True, False)
+    """
+    edges = longitude_bounds(longitude)
+    return bool(np.isclose(abs(edges[-1] - edges[0]), 360.0, atol=1e-3))

@@ -1,0 +1,1 @@
+"""Models: what answers a task. Each file is one model, readable next to its paper."""

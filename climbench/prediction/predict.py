@@ -1,0 +1,104 @@
+"""From a checkpoint to a store of predictions over the test split."""
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+from rich.progress import track
+
+from climbench.prediction.rollout import answer
+from climbench.store import create_store, encoding, open_store, store_hash, write_part
+from climbench.store.disk import disk_full_is_a_user_error
+from climbench.store.provenance import file_sha256
+from climbench.tasks.sample import Sample
+from climbench.tasks.task import Samples, Task
+from climbench.training.checkpoint import check_fits, load_checkpoint
+from climbench.training.module import FittedModule
+
+
+def predict(
+    checkpoint: Path, task: Task, path: Path, batch_size: int, progress_bar: bool = False
+) -> Path:
+    """Write the predictions of a model over the test split of a task.
+
+    Forecasts are in the layout of WeatherBench 2, ``[time, prediction_timedelta, (level),
+    latitude, longitude]``; emulations ``[scenario, time, latitude, longitude]``. A block of them
+    is in memory at a time, and the store is renamed from ``path.building`` when it is whole.
+
+    Parameters
+    ----------
+    checkpoint
+        From :func:`climbench.training.train`.
+    task
+        What is asked; of the grid and channels of the checkpoint.
+    path
+        The Zarr store to write; replaced if it exists.
+    batch_size
+        Samples that the model answers at once; no effect on the result.
+    progress_bar
+        Whether progress is shown.
+
+    Returns
+    -------
+    Path
+        ``path``.
+
+    Raises
+    ------
+    UserError
+        If the checkpoint is damaged or does not fit the task, or the disk is full.
+    """
+    module = load_checkpoint(checkpoint)
+    check_fits(checkpoint, module.signature, task.signature)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    module.to(device)
+    samples, blocks = task.split("test"), task.blocks()
+    building = path.with_name(path.name + ".building")
+    shutil.rmtree(building, ignore_errors=True)
+    building.parent.mkdir(parents=True, exist_ok=True)
+    start = 0
+    with disk_full_is_a_user_error(building):
+        for block in track(blocks, "predicting", disable=not progress_bar):
+            values = _answers(module, task, samples, block, batch_size)
+            part = task.to_dataset(block, values)
+            if start == 0:
+                template, size = task.template(), part.sizes[task.part_dimension]
+                layout = encoding(template, task.part_dimension, chunk=1, shard=size)
+                create_store(building, template, _attributes(checkpoint, module, task), layout)
+            write_part(building, part, task.part_dimension, start)
+            start += part.sizes[task.part_dimension]
+        with warnings.catch_warnings():
+            # Not in the specification of Zarr v3 yet, but what xarray looks for when opening.
+            warnings.filterwarnings("ignore", "Consolidated metadata")
+            zarr.consolidate_metadata(building)
+    shutil.rmtree(path, ignore_errors=True)
+    return building.rename(path)
+
+
+def _answers(
+    module: FittedModule, task: Task, samples: Samples, block: NDArray[np.int64], batch_size: int
+) -> NDArray[np.float32]:
+    answers = []
+    with torch.inference_mode():
+        for start in range(0, block.size, batch_size):
+            sample = samples.__getitems__(block[start : start + batch_size].tolist())
+            placed = Sample(*(part.to(module.device) for part in sample))
+            answers.append(answer(module, placed, task).cpu().numpy())
+    return np.concatenate(answers)
+
+
+def _attributes(checkpoint: Path, module: FittedModule, task: Task) -> dict[str, Any]:
+    return {
+        "model": module.record["model"]["name"],
+        "task": json.dumps(task.options(), sort_keys=True),
+        "task_hash": task.hash,
+        "checkpoint_sha256": file_sha256(checkpoint),
+        "store_hash": store_hash(task.store),
+        "simulated": open_store(task.store).attrs.get("simulated", "false"),
+    }

@@ -1,0 +1,120 @@
+"""What every part must pass before it is written: no empty field, no impossible value."""
+
+from collections.abc import Hashable, Mapping, Sequence
+
+import numpy as np
+import xarray as xr
+
+from climbench.errors import UserError
+from climbench.recipes.dates import is_listed, stamps
+from climbench.recipes.schema import Recipe
+from climbench.recipes.sources import Input
+from climbench.recipes.steps.convert_units import same_unit
+from climbench.store.time_axis import hours
+from climbench.variables import variables
+
+
+def check_part(part: xr.Dataset, recipe: Recipe, inputs: Sequence[Input]) -> None:
+    """Refuse a part with a field without any value, or with values beyond the physical range.
+
+    Parameters
+    ----------
+    part
+        Computed fields.
+    recipe
+        Its ``checks`` and ``dates.missing``.
+    inputs
+        What the part was read from; named in the error.
+
+    Raises
+    ------
+    UserError
+        Naming variable, time and source.
+    """
+    for array in part.data_vars.values():
+        if array.size == 0 or array.dtype.kind != "f":
+            continue
+        _check_range(array, recipe, inputs)
+        if array.name not in recipe.checks.missing_values:
+            _check_values(array, recipe, inputs)
+
+
+def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -> None:
+    name = str(array.name)
+    if name in recipe.checks.ranges:
+        low, high = recipe.checks.ranges[name]
+    elif name in variables():
+        low, high = variables()[name].valid_min, variables()[name].valid_max
+        given, wanted = array.attrs.get("units"), variables()[name].units
+        if not same_unit(given, wanted):
+            raise UserError(
+                f"'{name}' is in '{given}' and stores hold it in '{wanted}': add the step "
+                f"'convert_units: {{{name}: {wanted}}}'."
+            )
+    else:
+        return
+    smallest, largest = float(array.min()), float(array.max())  # NaNs are skipped
+    if smallest < low or largest > high:
+        worst = array.argmin(...) if smallest < low else array.argmax(...)
+        at = array.isel({name: int(position) for name, position in dict(worst).items()})
+        raise UserError(
+            f"'{name}' from {_source(at, inputs)} reaches from {smallest:g} to {largest:g}, beyond "
+            f"the physical range {low:g} to {high:g}: a wrong unit, a broken file, or set "
+            "checks.ranges."
+        )
+
+
+def _check_values(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -> None:
+    """Refuse fields of NaN only, except at known missing times and outside a scenario's years."""
+    plane = [name for name in ("latitude", "longitude") if name in array.dims]
+    empty = array.isnull().all(plane)
+    if "time" not in array.dims:
+        if bool(empty.any()):
+            raise UserError(f"'{array.name}' from {_source(array, inputs)} has no values at all.")
+    elif "scenario" in array.dims or "member" in array.dims:
+        for one in inputs:
+            if all(v in empty[k].values for k, v in one.coordinates.items() if k in empty.dims):
+                _check_years(empty, one)
+    else:
+        known = recipe.dates.missing if recipe.dates else []
+        bad = empty.any([name for name in empty.dims if name != "time"])
+        texts = stamps(bad.indexes["time"])
+        unknown = [n for n in np.flatnonzero(bad.values) if not is_listed(texts[n], known)]
+        if unknown:
+            first = array.isel(time=unknown[0])
+            raise UserError(
+                f"'{array.name}' from {_source(first, inputs)} has no values at "
+                f"{texts[unknown[0]]} ({len(unknown)} such times here): list them under "
+                "dates.missing, or the variable under checks.missing_values."
+            )
+
+
+def _check_years(empty: xr.DataArray, source: Input) -> None:
+    """Refuse a source without any year, or with a hole between its first and its last."""
+    labels: Mapping[Hashable, object] = {
+        key: value for key, value in source.coordinates.items() if key in empty.dims
+    }
+    runs = empty.sel(labels)
+    others = [name for name in runs.dims if name != "time"]
+    table = runs.transpose("time", *others).values.reshape(runs.sizes["time"], -1).T
+    for run in table:
+        full = np.flatnonzero(~run)
+        if not full.size:
+            raise UserError(f"'{empty.name}' from {source.address} has no values at all.")
+        holes = np.flatnonzero(run[full[0] : full[-1]])
+        if holes.size:
+            when = stamps(runs.indexes["time"])[full[0] + holes[0]]
+            raise UserError(f"'{empty.name}' from {source.address} has no values at {when}.")
+
+
+def _source(field: xr.DataArray, inputs: Sequence[Input]) -> str:
+    """Return the address of the input that a field comes from, as far as that is known."""
+    for one in inputs:
+        labels = all(field[k].item() == v for k, v in one.coordinates.items() if k in field.coords)
+        if "time" not in field.coords or field["time"].ndim or one.hours is None:
+            times = True
+        else:
+            times = one.hours[0] <= hours(field["time"])[0] <= one.hours[1]
+        if labels and times:
+            return one.address
+    return inputs[0].address if inputs else "its source"

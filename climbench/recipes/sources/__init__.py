@@ -1,0 +1,62 @@
+"""Sources of a recipe: one file per kind of archive, each giving a lazy dataset."""
+
+from collections.abc import Hashable
+
+from climbench.recipes.schema import Emissions, Files, Recipe, SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.sources.combining import Labelled, along_labels, by_variable
+from climbench.recipes.sources.emissions import add_emissions
+from climbench.recipes.sources.files import open_files
+from climbench.recipes.sources.simulated import open_atmosphere, open_earth
+from climbench.recipes.sources.source import Input, Opened, Opener, Surroundings
+
+OPENERS: dict[type, Opener] = {
+    Files: open_files,
+    SimulatedAtmosphere: open_atmosphere,
+    SimulatedEarth: open_earth,
+}
+"""How to open each kind of source that stands for itself."""
+
+
+def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
+    """Open all sources of a recipe as one lazy dataset.
+
+    Sources with ``coordinates`` are laid along them; the others are joined by their variables;
+    emissions are added for the scenarios and years of the rest.
+
+    Raises
+    ------
+    UserError
+        If a source cannot be read or does not fit to the others.
+    """
+    opened = [
+        (source, OPENERS[type(source)](source, recipe, surroundings))
+        for source in recipe.sources
+        if not isinstance(source, Emissions)
+    ]
+    inputs = tuple(one for _, source in opened for one in source.inputs)
+    labelled: list[Labelled] = [
+        (source.coordinates, (one.inputs[0].address, one.dataset))
+        for source, one in opened
+        if isinstance(source, Files) and source.coordinates
+    ]
+    named = [
+        (one.inputs[0].address, one.dataset)
+        for source, one in opened
+        if not (isinstance(source, Files) and source.coordinates)
+    ]
+    dataset = by_variable([*map(along_labels, _by_content(labelled)), *named])
+    for source in recipe.sources:
+        if isinstance(source, Emissions):
+            dataset = add_emissions(dataset, source)
+    return Opened(dataset, inputs)
+
+
+def _by_content(labelled: list[Labelled]) -> list[list[Labelled]]:
+    """Return the labelled sources in groups of the same variables."""
+    groups: dict[frozenset[Hashable], list[Labelled]] = {}
+    for labels, (name, dataset) in labelled:
+        groups.setdefault(frozenset(dataset.data_vars), []).append((labels, (name, dataset)))
+    return list(groups.values())
+
+
+__all__ = ["OPENERS", "Input", "Opened", "Surroundings", "open_sources"]

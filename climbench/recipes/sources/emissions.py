@@ -1,0 +1,45 @@
+"""Emissions of the SSP scenarios as forcing of a real climate model's fields."""
+
+import xarray as xr
+
+from climbench.errors import UserError, nearest
+from climbench.recipes.schema import Emissions
+from climbench.simulate.emissions import ssp_emissions
+
+
+def add_emissions(dataset: xr.Dataset, source: Emissions) -> xr.Dataset:
+    """Return the dataset with the global emissions of its scenarios and years.
+
+    Parameters
+    ----------
+    dataset
+        Fields of all other sources, with ``scenario`` and annual ``time``.
+    source
+        Which emissions.
+
+    Raises
+    ------
+    UserError
+        If the dataset has no scenarios or years, or emissions of one of them are not known.
+    """
+    if "scenario" not in dataset.dims or "time" not in dataset.dims:
+        raise UserError(
+            "emissions need fields with the dimensions 'scenario' and 'time': give the other "
+            "sources 'coordinates: {scenario: ...}'."
+        )
+    emissions = ssp_emissions()
+    if source.variables is not None:
+        for name in source.variables:
+            if name not in emissions:
+                raise UserError(f"no emissions '{name}': {nearest(name, map(str, emissions))}")
+        emissions = emissions[source.variables]
+    known = emissions["scenario"].values.tolist()
+    for scenario in dataset["scenario"].values.tolist():
+        if scenario not in known:
+            raise UserError(f"no emissions of scenario '{scenario}': {nearest(scenario, known)}")
+    wanted = dataset["time"].dt.year
+    if len(set(wanted.values.tolist())) != wanted.size:
+        raise UserError("emissions are annual: put a step that makes the fields annual before.")
+    by_year = emissions.assign_coords(time=emissions["time"].dt.year)
+    chosen = by_year.reindex(scenario=dataset["scenario"].values, time=wanted.values)
+    return dataset.merge(chosen.assign_coords(time=dataset["time"]), join="exact")

@@ -1,0 +1,58 @@
+"""Files of an archive as a source."""
+
+from pathlib import Path
+
+import numpy as np
+
+from climbench.errors import UserError, nearest
+from climbench.recipes.dates import within
+from climbench.recipes.schema import Files, Recipe
+from climbench.recipes.sources.addresses import fetch, locate
+from climbench.recipes.sources.combining import along_time, check_gaps
+from climbench.recipes.sources.opening import open_file
+from climbench.recipes.sources.source import Input, Opened, Surroundings
+from climbench.store.provenance import file_sha256
+from climbench.store.time_axis import hours
+
+
+def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Opened:
+    """Open the files of a source as one dataset along time, within the recipe's dates.
+
+    Raises
+    ------
+    UserError
+        If a file is absent, damaged or different from its siblings, or times overlap or lack.
+    """
+    files = []
+    inputs = []
+    located = locate(source, recipe.dates, surroundings)
+    for position, (name, address) in enumerate(located):
+        if surroundings.peek and position and "://" in address:
+            inputs.append(Input(name, address, dict(source.coordinates), unread=True))
+            continue
+        path = fetch(address, surroundings.downloads)
+        _check_sum(source, name, path)
+        dataset = open_file(path, name, source)
+        files.append((name, dataset))
+        ends = hours(dataset["time"]) if dataset.sizes.get("time") else np.empty(0)
+        span = (float(ends.min()), float(ends.max())) if ends.size else None
+        inputs.append(Input(name, path, dict(source.coordinates), span))
+    name, dataset = along_time(files)
+    for old in source.rename:
+        if old not in dataset:
+            raise UserError(f"{name} has no '{old}' to rename: {nearest(old, map(str, dataset))}")
+    dataset = dataset.rename(source.rename)
+    if recipe.dates is not None and "time" in dataset.dims:
+        # one scenario of several may lie outside the dates, all files of one series may not
+        start, end = recipe.dates.start, recipe.dates.end
+        lies_apart = bool(source.coordinates)
+        dataset = dataset.sel(time=slice(start, end)) if lies_apart else within(dataset, start, end)
+    if recipe.checks.gaps == "refuse":
+        check_gaps(name, dataset, recipe.dates.missing if recipe.dates else [])
+    return Opened(dataset, tuple(inputs))
+
+
+def _check_sum(source: Files, name: str, path: str) -> None:
+    published = source.sha256.get(name.rsplit("/", 1)[-1])
+    if published and Path(path).is_file() and file_sha256(Path(path)) != published:
+        raise UserError(f"{name} is not the published file: its SHA-256 differs; fetch it again.")

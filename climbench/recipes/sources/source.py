@@ -1,0 +1,72 @@
+"""What every kind of source gives: a lazy dataset, and what it was read from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from climbench.recipes.schema import Recipe
+
+
+@dataclass(frozen=True)
+class Input:
+    """One object that was read.
+
+    Attributes
+    ----------
+    address
+        Its public address, or its path below ``data_root``.
+    path
+        Where its bytes are: a local path, or an address of fsspec.
+    coordinates
+        What the recipe says about it, such as its scenario.
+    hours
+        First and last time that it holds, hours since 1970 of its calendar; None without time.
+    record
+        What identifies it where there are no bytes to measure.
+    unread
+        Whether a plan has left it where it is.
+    """
+
+    address: str
+    path: str = ""
+    coordinates: dict[str, Any] = field(default_factory=dict)
+    hours: tuple[float, float] | None = None
+    record: dict[str, Any] | None = None
+    unread: bool = False
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An open source: lazy fields and the objects behind them."""
+
+    dataset: xr.Dataset
+    inputs: tuple[Input, ...]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where a build takes place.
+
+    Attributes
+    ----------
+    data_root
+        Folder with local copies, if the caller has one.
+    downloads
+        Folder for copies of remote files.
+    states
+        Folder for the states from which a simulation continues.
+    peek
+        Whether to open only the first of several remote files: for a plan, where the recipe's
+        dates say how long the time axis will be.
+    """
+
+    data_root: Path | None
+    downloads: Path
+    states: Path
+    peek: bool = False
+
+
+Opener = Callable[[Any, Recipe, Surroundings], Opened]

@@ -1,0 +1,142 @@
+"""All figures of a page: drawn, written as PNG for light and dark pages, and described."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xarray as xr
+
+from climbench.report.ranking import Headline, axis_of, best_of, metrics_of, ranked
+from climbench.report.theme import DOTS_PER_INCH, THEMES, Theme, save
+from climbench.report.wording import channel_units, number, units_of, with_units
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FOLDER = "figures"
+_MAPS = {"map_rmse": "rmse", "map_bias": "bias"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure on the page.
+
+    Attributes
+    ----------
+    group, channel
+        Where it stands: the metric and the channel.
+    sources
+        File of each theme, relative to the page.
+    alternative
+        What it shows, for readers who do not see it.
+    width, height
+        Size in pixels.
+    """
+
+    group: str
+    channel: str
+    sources: dict[str, str]
+    alternative: str
+    width: int
+    height: int
+
+
+def draw_curves(scores: xr.Dataset, headline: Headline, folder: Path) -> list[Picture]:
+    """Draw every metric of every channel that has a score, and return the pictures."""
+    from climbench.report.curves import score_figure
+
+    pictures = []
+    for metric in metrics_of(scores, headline):
+        for channel in scores["channel"].values.astype(str):
+            here = scores["score"].sel(metric=metric, channel=channel, region=headline.region)
+            if not here.notnull().any():
+                continue
+            text = _describe_scores(here, units_of(scores, metric, channel))
+            draw = partial(score_figure, scores, metric, channel, headline.region)
+            pictures.append(_picture(folder, metric, channel, text, draw))
+    return pictures
+
+
+def draw_maps(scores: xr.Dataset, headline: Headline, folder: Path, channels: int) -> list[Picture]:
+    """Draw the error maps of the first channels for each model, and return the pictures.
+
+    Maps of one kind and channel share their colours, so that models can be compared.
+    """
+    pictures = []
+    scores = scores.sel(model=ranked(scores, headline))
+    for name, metric in _MAPS.items():
+        if name not in scores:
+            continue
+        for channel in scores["channel"].values.astype(str)[:channels]:
+            fields = list(_fields(scores[name].sel(channel=channel), headline))
+            units = channel_units(scores, channel)
+            pictures += _channel_maps(fields, metric, channel, units, folder)
+    return pictures
+
+
+def _channel_maps(
+    fields: list[tuple[str, xr.DataArray]], metric: str, channel: str, units: str, folder: Path
+) -> list[Picture]:
+    from climbench.report.maps import bias_scale, error_scale, map_figure
+
+    scale = (bias_scale if metric == "bias" else error_scale)(field for _, field in fields)
+    label = with_units(f"{metric} of {channel}", units)
+    pictures = []
+    for title, field in fields:
+        low, high = number(float(field.min())), number(float(field.max()), units)
+        text = f"Map of the {metric} of {channel}, {title}: from {low} to {high}."
+        draw = partial(map_figure, field, scale, title, label)
+        pictures.append(_picture(folder, metric, channel, text, draw))
+    return pictures
+
+
+def _fields(maps: xr.DataArray, headline: Headline) -> Iterator[tuple[str, xr.DataArray]]:
+    """Yield a title and a map [latitude, longitude] for each model, if there is anything on it."""
+    axis = axis_of(maps.to_dataset(name="score"))
+    places = maps[axis].values if headline.lead_hours is None else [headline.lead_hours]
+    for place in places:
+        where = str(place) if headline.lead_hours is None else f"{place:g} h"
+        for model in maps["model"].values:
+            field = maps.sel({axis: place, "model": model})
+            if field.notnull().any():
+                yield f"{model}, {where}", field
+
+
+def _picture(
+    folder: Path,
+    metric: str,
+    channel: str,
+    alternative: str,
+    draw: Callable[[Theme], "Figure"],
+) -> Picture:
+    place = len(list(folder.iterdir())) // len(THEMES)
+    stem = re.sub(r"[^a-z0-9]+", "_", f"{place:03d} {metric} {channel}".lower())[:60].strip("_")
+    sources, size = {}, (0.0, 0.0)
+    for name, theme in THEMES.items():
+        figure = draw(theme)
+        size = tuple(figure.get_size_inches() * DOTS_PER_INCH)
+        save(figure, folder / f"{stem}_{name}.png")
+        sources[name] = f"{FOLDER}/{stem}_{name}.png"
+    return Picture(metric, channel, sources, alternative, round(size[0]), round(size[1]))
+
+
+def _describe_scores(here: xr.DataArray, units: str) -> str:
+    """Return in words the best model at the ends of the axis."""
+    axis = "scenario" if "scenario" in here.dims else "lead_time"
+    places = [here[axis].values[place] for place in sorted({0, here.sizes[axis] - 1})]
+    sentences = []
+    for place in places:
+        column = here.sel({axis: place})
+        where = str(place) if axis == "scenario" else f"{place:g} h"
+        for best in sorted(best_of(column, str(here["orientation"].item())))[:1]:
+            value = number(float(column.sel(model=best)), units)
+            sentences.append(f"at {where} {best} is best with {value}")
+    what = "Curves over lead time" if axis == "lead_time" and len(places) > 1 else "Bars"
+    models = int(here.notnull().any(axis).sum())
+    return (
+        f"{what} of {here['metric'].item()} of {here['channel'].item()} for {models} models: "
+        f"{'; '.join(sentences)}."
+    )

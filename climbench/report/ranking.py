@@ -1,0 +1,172 @@
+"""Who wins and by how much: the headline score, the order of the models, their skill."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import xarray as xr
+
+from climbench.errors import UserError
+
+BASELINES = ("persistence", "climatology", "linear_regression", "pattern_scaling")
+STRAIGHT_LINES = ("linear_regression", "pattern_scaling")
+KEY_LEAD_HOURS = (24.0, 72.0, 120.0)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The one score by which models are ranked.
+
+    Attributes
+    ----------
+    metric, channel, region
+        Labels of the scores' coordinates.
+    lead_hours
+        Lead time in hours; None for emulation, where the mean over the scenarios is ranked.
+    orientation
+        Whether a "lower" or "higher" score is better, or one near "zero".
+    """
+
+    metric: str
+    channel: str
+    region: str
+    lead_hours: float | None
+    orientation: Literal["lower", "higher", "zero"]
+
+    def of(self, values: xr.DataArray) -> xr.DataArray:
+        """Return ``score``, ``lower`` or ``upper`` [model] at the headline, NaN where missing."""
+        chosen = values.sel(metric=self.metric, channel=self.channel, region=self.region)
+        if self.lead_hours is not None:
+            return chosen.sel(lead_time=self.lead_hours)
+        return chosen.mean("scenario", skipna=False)
+
+
+def axis_of(scores: xr.Dataset) -> str:
+    """Return the dimension that scores run along: "lead_time" or "scenario"."""
+    return "scenario" if "scenario" in scores["score"].dims else "lead_time"
+
+
+def headline_of(scores: xr.Dataset, lead_hours: float = 24.0) -> Headline:
+    """Return the headline: the first channel's total NRMSE, or its RMSE near ``lead_hours``.
+
+    Parameters
+    ----------
+    scores
+        Scores [model, metric, channel, region, lead_time or scenario].
+    lead_hours
+        Wanted lead time in hours; the nearest one that was scored is taken.
+
+    Raises
+    ------
+    UserError
+        If the scores lack a dimension or are empty.
+    """
+    dims = ("model", "metric", "channel", "region", axis_of(scores))
+    for dim in dims:
+        if not scores["score"].sizes.get(dim):
+            raise UserError(f"the scores have nothing along '{dim}': evaluate a model first.")
+    metrics = [str(name) for name in scores["metric"].values]
+    wanted = "rmse" if axis_of(scores) == "lead_time" else "nrmse_total"
+    metric = wanted if wanted in metrics else metrics[0]
+    lead = None
+    if axis_of(scores) == "lead_time":
+        lead = nearest_lead(scores, lead_hours)
+    return Headline(
+        metric=metric,
+        channel=str(scores["channel"].values[0]),
+        region=main_region(scores),
+        lead_hours=lead,
+        orientation=str(scores["orientation"].sel(metric=metric).values),  # type: ignore[arg-type]
+    )
+
+
+def metrics_of(scores: xr.Dataset, headline: Headline) -> list[str]:
+    """Return the metrics, that of the headline first."""
+    metrics = [str(name) for name in scores["metric"].values]
+    return sorted(metrics, key=lambda name: name != headline.metric)
+
+
+def main_region(scores: xr.Dataset) -> str:
+    """Return "global" where it was scored, else the first region."""
+    regions = [str(name) for name in scores["region"].values]
+    return "global" if "global" in regions else regions[0]
+
+
+def key_leads(scores: xr.Dataset) -> list[float]:
+    """Return the lead times in hours nearest to 1, 3 and 5 days, each once, in order."""
+    return sorted({nearest_lead(scores, hours) for hours in KEY_LEAD_HOURS})
+
+
+def nearest_lead(scores: xr.Dataset, hours: float) -> float:
+    """Return the lead time in hours that was scored and is nearest to ``hours``."""
+    leads = scores["lead_time"].values
+    return float(leads[np.argmin(np.abs(leads - hours))])
+
+
+def penalty(score: xr.DataArray, orientation: str) -> xr.DataArray:
+    """Return the score turned so that less is better, whatever its orientation."""
+    return -score if orientation == "higher" else abs(score) if orientation == "zero" else score
+
+
+def ranked(scores: xr.Dataset, headline: Headline) -> list[str]:
+    """Return the models' names, best headline score first, those without one last."""
+    penalties = penalty(headline.of(scores["score"]), headline.orientation)
+    order = np.argsort(penalties.values, kind="stable")  # NaN sorts last
+    return [str(name) for name in penalties["model"].values[order]]
+
+
+def skill(score: xr.DataArray, baseline: str, orientation: str) -> xr.DataArray:
+    r"""Return the skill against a baseline: :math:`1 - s / s_\mathrm{baseline}`.
+
+    Parameters
+    ----------
+    score
+        Scores with the dimension ``model``.
+    baseline
+        Name of the model that has skill 0.
+    orientation
+        "lower", "higher" or "zero"; only errors have a skill, "higher" scores give NaN.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dimensionless, 1 for a perfect model, NaN where either score is missing.
+
+    Examples
+    --------
+    >>> rmse = xr.DataArray([2.0, 8.0], coords={"model": ["resnet", "persistence"]})
+    >>> skill(rmse, "persistence", "lower").values.tolist()
+    [0.75, 0.0]
+    """
+    if orientation == "higher":
+        return score * np.nan
+    error = abs(score)
+    reference = error.sel(model=baseline, drop=True)
+    return 1 - error / reference.where(reference > 0)
+
+
+def baselines_of(scores: xr.Dataset) -> list[str]:
+    """Return the baselines among the models, in the order of ``BASELINES``."""
+    models = [str(name) for name in scores["model"].values]
+    return [name for name in BASELINES if name in models]
+
+
+def reference_of(scores: xr.Dataset) -> str | None:
+    """Return the model that colours are relative to: the straight line, else any baseline."""
+    present = baselines_of(scores)
+    straight = [name for name in present if name in STRAIGHT_LINES]
+    return next(iter(straight + present), None)
+
+
+def bounds(scores: xr.Dataset, headline: Headline, model: str) -> tuple[float, float]:
+    """Return the 95 % interval of a model's headline score, NaN where there is none."""
+    if scores.sizes.get("scenario", 1) > 1:
+        return np.nan, np.nan  # bounds of a mean are not the mean of the bounds
+    low, high = (headline.of(scores[name]).sel(model=model) for name in ("lower", "upper"))
+    return float(low), float(high)
+
+
+def best_of(values: xr.DataArray, orientation: str) -> set[str]:
+    """Return the models [model] with the best score: several in a tie, none if all miss."""
+    penalties = penalty(values, orientation)
+    return {str(name) for name in values["model"].values[penalties == penalties.min()]}

@@ -1,0 +1,157 @@
+"""Tables of the page, as plain rows that the template writes out."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from climbench.report.ranking import (
+    BASELINES,
+    Headline,
+    axis_of,
+    baselines_of,
+    best_of,
+    bounds,
+    key_leads,
+    ranked,
+    reference_of,
+    skill,
+)
+from climbench.report.wording import number, numbers, percent, units_of, with_units
+
+# Relative scores at which colours change, in percent, as the WeatherBench 2 scorecards have them
+COLOUR_LIMITS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A score: its text, a note under it, its colour class, and whether it is the best."""
+
+    text: str
+    note: str = ""
+    colour: str = ""
+    best: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model and its cells."""
+
+    model: str
+    is_baseline: bool
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: ``groups`` are headings that span columns, as (text, number of columns)."""
+
+    caption: str
+    groups: list[tuple[str, int]]
+    columns: list[str]
+    rows: list[Row]
+
+
+def colour_class(relative_skill: float) -> str:
+    """Return the name of a cell's colour, from worse6 over none to better6.
+
+    Parameters
+    ----------
+    relative_skill
+        Skill against the reference, 1 for a perfect score.
+
+    Examples
+    --------
+    >>> colour_class(0.03), colour_class(-0.9), colour_class(0.001), colour_class(float("nan"))
+    ('better2', 'worse6', 'same', '')
+    """
+    if not np.isfinite(relative_skill):
+        return ""
+    step = int(np.searchsorted(COLOUR_LIMITS, abs(100 * relative_skill)))
+    side = "better" if relative_skill > 0 else "worse"
+    return f"{side}{step}" if step else "same"
+
+
+def standings(scores: xr.Dataset, headline: Headline) -> Table:
+    """Return the headline score of each model, its interval and its skill against baselines."""
+    values = headline.of(scores["score"])
+    baselines = baselines_of(scores)
+    skills = {name: skill(values, name, headline.orientation) for name in baselines}
+    best = best_of(values, headline.orientation)
+    models = ranked(scores, headline)
+    texts = numbers(values.sel(model=models))
+    rows = []
+    for text, model in zip(texts, models, strict=True):
+        low, high = bounds(scores, headline, model)
+        interval = f"{number(low)} to {number(high)}" if np.isfinite(low) else "–"
+        cells = [Cell(text, best=model in best), Cell(interval)]
+        for name in baselines:
+            gain = float(skills[name].sel(model=model))
+            cells.append(Cell(percent(gain), colour="" if model == name else colour_class(gain)))
+        rows.append(Row(model, model in BASELINES, cells))
+    score = with_units(headline.metric, units_of(scores, headline.metric, headline.channel))
+    columns = [score, "95 % interval", *(f"skill against {name}" for name in baselines)]
+    return Table("Headline score and skill", [], columns, rows)
+
+
+def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
+    """Return one metric of all channels at the key leads or scenarios, coloured by skill."""
+    here = scores["score"].sel(metric=metric, region=headline.region)
+    axis = axis_of(scores)
+    places = key_leads(scores) if axis == "lead_time" else list(scores["scenario"].values)
+    headings = [f"{place:g} h" if axis == "lead_time" else str(place) for place in places]
+    channels = [str(name) for name in scores["channel"].values]
+    groups = [(with_units(name, units_of(scores, metric, name)), len(places)) for name in channels]
+    columns = [here.sel({"channel": name, axis: place}) for name in channels for place in places]
+    reference = reference_of(scores)
+    return Table(
+        _scorecard_caption(metric, headline.region, reference, columns[0]),
+        groups,
+        headings * len(channels),
+        _rows(columns, ranked(scores, headline), reference, len(places)),
+    )
+
+
+def regions_table(scores: xr.Dataset, headline: Headline) -> Table:
+    """Return the headline score of each region, coloured by skill."""
+    names = [str(region) for region in scores["region"].values]
+    columns = [replace(headline, region=name).of(scores["score"]) for name in names]
+    reference = reference_of(scores)
+    caption = _scorecard_caption(headline.metric, "all regions", reference, columns[0])
+    rows = _rows(columns, ranked(scores, headline), reference, len(columns))
+    return Table(caption, [], names, rows)
+
+
+def _rows(
+    columns: list[xr.DataArray], models: list[str], reference: str | None, span: int
+) -> list[Row]:
+    """Return a row per model from columns [model], each cell coloured against the reference.
+
+    ``span`` neighbouring columns have the same number of decimals.
+    """
+    cells: dict[str, list[Cell]] = {model: [] for model in models}
+    columns = [column.sel(model=models) for column in columns]
+    for place, values in enumerate(columns):
+        first = place - place % span
+        texts = numbers(np.concatenate([c.values for c in columns[first : first + span]]))
+        texts = texts[(place - first) * len(models) :][: len(models)]
+        orientation = str(values["orientation"].item())
+        best = best_of(values, orientation)
+        gains = skill(values, reference, orientation) if reference else values * np.nan
+        for model, text, gain in zip(models, texts, gains.values, strict=True):
+            own = model == reference
+            note = "" if own or not np.isfinite(gain) else percent(float(gain))
+            colour = "" if own else colour_class(float(gain))
+            cells[model].append(Cell(text, note, colour, model in best))
+    return [Row(model, model in BASELINES, cells[model]) for model in models]
+
+
+def _scorecard_caption(
+    metric: str, region: str, reference: str | None, column: xr.DataArray
+) -> str:
+    better = {"lower": "lower is better", "higher": "higher is better", "zero": "zero is best"}
+    orientation = str(column["orientation"].item())
+    text = f"{metric}, {region}; {better[orientation]}"
+    if reference and orientation != "higher":
+        text += f"; colour and percentage: skill against {reference}"
+    return text

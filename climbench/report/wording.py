@@ -1,0 +1,153 @@
+"""Scores in words: numbers with units, and the two sentences of the verdict."""
+
+import re
+
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike
+
+from climbench.report.ranking import (
+    BASELINES,
+    STRAIGHT_LINES,
+    Headline,
+    bounds,
+    penalty,
+    ranked,
+    skill,
+)
+
+_POWER = re.compile(r"(\)|\b(?:m|s|K|kg|g|Pa|hPa|W|J|mm|d|day|h))(?:\*\*|\^)?(-?\d+)\b")
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
+def units_of(scores: xr.Dataset, metric: str, channel: str) -> str:
+    """Return the units of a score, those of the channel to the metric's power; none for ratios."""
+    if "unit_power" not in scores.coords:
+        return ""
+    power = int(scores["unit_power"].sel(metric=metric))
+    units = channel_units(scores, channel)
+    return units if power == 1 or not units else pretty_units(f"({units})**{power}") * (power > 0)
+
+
+def channel_units(scores: xr.Dataset, channel: str) -> str:
+    """Return the units of a channel, with raised exponents; none where they are 1 or unknown."""
+    if "units" not in scores.coords:
+        return ""
+    units = str(scores["units"].sel(channel=channel).values)
+    return "" if units == "1" else pretty_units(units)
+
+
+def pretty_units(units: str) -> str:
+    """Return units with raised exponents.
+
+    Examples
+    --------
+    >>> pretty_units("(m**2 s**-2)**2"), pretty_units("kg m-2 s-1"), pretty_units("GtCO2")
+    ('(m² s⁻²)²', 'kg m⁻² s⁻¹', 'GtCO2')
+    """
+    return _POWER.sub(lambda found: found[1] + found[2].translate(_SUPERSCRIPT), units)
+
+
+def with_units(name: str, units: str) -> str:
+    """Return a name with its units in brackets, if it has any."""
+    return f"{name} [{units}]" if units else name
+
+
+def numbers(values: ArrayLike) -> list[str]:
+    """Return scores as text with the same decimals, so that a column can be compared.
+
+    The smallest score has three significant digits, as far as four decimals give them.
+
+    Examples
+    --------
+    >>> numbers([73.86, 630.0, float("nan")]), numbers([2.5e-5, 4e-5])
+    (['73.9', '630.0', '–'], ['2.50e-05', '4.00e-05'])
+    """
+    array = np.asarray(values, dtype=float)
+    sizes = np.abs(array[np.isfinite(array) & (array != 0)])
+    if sizes.size and sizes.max() < 0.01:
+        return [f"{value:.2e}" if np.isfinite(value) else "–" for value in array]
+    smallest = sizes.min() if sizes.size else 1.0
+    decimals = int(np.clip(2 - np.floor(np.log10(smallest)), 0, 4))
+    return [f"{value:.{decimals}f}" if np.isfinite(value) else "–" for value in array]
+
+
+def number(value: float, units: str = "") -> str:
+    """Return one score as text with four significant digits, and its units.
+
+    Examples
+    --------
+    >>> number(123.456, "K"), number(54321.9), number(float("nan"))
+    ('123.5 K', '54322', '–')
+    """
+    if not np.isfinite(value):
+        return "–"
+    text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return f"{text} {units}" if units else text
+
+
+def percent(value: float) -> str:
+    """Return a skill as text.
+
+    Examples
+    --------
+    >>> percent(0.234), percent(-0.05), percent(0.0), percent(float("nan"))
+    ('+23 %', '-5 %', '0 %', '–')
+    """
+    if not np.isfinite(value):
+        return "–"
+    rounded = round(100 * value)
+    return f"{rounded:+d} %" if rounded else "0 %"
+
+
+def caption(headline: Headline) -> str:
+    """Return what is ranked, in words.
+
+    Examples
+    --------
+    >>> caption(Headline("rmse", "2m_temperature", "global", 24.0, "lower"))
+    'rmse of 2m_temperature at 24 h, global'
+    """
+    lead = "" if headline.lead_hours is None else f" at {headline.lead_hours:g} h"
+    return f"{headline.metric} of {headline.channel}{lead}, {headline.region}"
+
+
+def verdict(scores: xr.Dataset, headline: Headline) -> list[str]:
+    """Return two sentences: which model wins, and whether one beats the straight line."""
+    values = headline.of(scores["score"])
+    order = [name for name in ranked(scores, headline) if np.isfinite(values.sel(model=name))]
+    if not order:
+        return [f"No model has a score for {caption(headline)}."]
+    return [_winner(scores, headline, order), _straight_line(scores, headline, order)]
+
+
+def _winner(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
+    best = order[0]
+    units = units_of(scores, headline.metric, headline.channel)
+    value = number(float(headline.of(scores["score"]).sel(model=best)), units)
+    low, high = bounds(scores, headline, best)
+    interval = f" (95 % interval {number(low)} to {number(high)})" if np.isfinite(low) else ""
+    place = f"{caption(headline)}: {value}{interval}."
+    if scores.sizes["model"] == 1:
+        return f"{best} is the only model: {place}"
+    return f"{best} wins on {place}"
+
+
+def _straight_line(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
+    lines = [name for name in order if name in STRAIGHT_LINES]
+    others = [name for name in order if name not in BASELINES]
+    if not lines:
+        return f"Better than a straight line? Unknown: {' or '.join(STRAIGHT_LINES)} has no score."
+    if not others:
+        return "Better than a straight line? Unknown: only baselines have a score."
+    line, best = lines[0], others[0]
+    values = headline.of(scores["score"])
+    penalties = penalty(values, headline.orientation)
+    gain = 100 * float(skill(values, line, headline.orientation).sel(model=best))
+    margin = f" (skill {gain:+.1f} %)" if np.isfinite(gain) else ""
+    if penalties.sel(model=best) >= penalties.sel(model=line):
+        return f"Better than a straight line? No: {best} does not beat {line}{margin}."
+    low, high = bounds(scores, headline, best)
+    line_low, line_high = bounds(scores, headline, line)
+    doubt = ", but their 95 % intervals overlap" if low <= line_high and line_low <= high else ""
+    return f"Better than a straight line? Yes: {best} beats {line}{margin}{doubt}."

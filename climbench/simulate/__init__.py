@@ -1,0 +1,1 @@
+"""The embedded planet: small physical models that make data offline."""

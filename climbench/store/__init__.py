@@ -1,0 +1,35 @@
+"""What a store is: its layout, opening, statistics, provenance and packed training cache."""
+
+from climbench.store.channels import channel_names, read_channel, split_channel
+from climbench.store.describe import describe_store
+from climbench.store.disk import disk_full_is_a_user_error
+from climbench.store.layout import create_store, encoding, shard_files, write_part
+from climbench.store.opening import open_store, store_hash
+from climbench.store.packed import pack
+from climbench.store.provenance import software_versions, source_record
+from climbench.store.reader import PackedReader
+from climbench.store.statistics import RunningStatistics, read_statistics, write_statistics
+from climbench.store.time_axis import hours, time_step
+
+__all__ = [
+    "PackedReader",
+    "RunningStatistics",
+    "channel_names",
+    "create_store",
+    "describe_store",
+    "disk_full_is_a_user_error",
+    "encoding",
+    "hours",
+    "open_store",
+    "pack",
+    "read_channel",
+    "read_statistics",
+    "shard_files",
+    "software_versions",
+    "source_record",
+    "split_channel",
+    "store_hash",
+    "time_step",
+    "write_part",
+    "write_statistics",
+]

@@ -1,0 +1,22 @@
+"""What a full disk says to the user."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from climbench.errors import UserError
+
+
+@contextmanager
+def disk_full_is_a_user_error(path: Path) -> Iterator[None]:
+    """Turn the system's error about a full disk or quota into a sentence that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise UserError(
+            f"no space is left for {path}: free some or choose a folder on another disk, then "
+            "give the same command again"
+        ) from error

@@ -1,0 +1,393 @@
+"""Forecasting: fields at some hours in, fields hours later out, by three protocols."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from climbench.errors import UserError
+from climbench.store import open_store, read_channel, store_hash
+from climbench.store.moments import Moments
+from climbench.tasks.checks import check_apart, check_channels, check_multiples
+from climbench.tasks.climatology import training_climatology
+from climbench.tasks.fields import Fields
+from climbench.tasks.layout import by_variable, select_channels
+from climbench.tasks.sample import Signature
+from climbench.tasks.task import (
+    SPLITS,
+    Normalisation,
+    Split,
+    normalisation_of,
+    task_hash,
+    task_options,
+)
+from climbench.tasks.timeline import Period, Timeline
+from climbench.tasks.windows import Group, Windows
+
+WRITE_BYTES = 2**27
+
+
+@dataclass(kw_only=True)
+class Forecasting:
+    """What the three protocols share: channels, windows, periods, truth and climatology.
+
+    A window is ``history`` inputs and the targets after them. It lies wholly inside the period of
+    its split, so that no training target reaches into the validation or test period, and across
+    no gap of the store. Every window is one sample, once in an epoch.
+
+    Parameters
+    ----------
+    store
+        The weather store.
+    inputs, targets
+        Channels that the model sees and answers, ``variable`` or ``variable_level``.
+    lead_times
+        Hours after the last input that are scored, ascending.
+    train, validation, test
+        First and last date of each split, both inside; without overlap.
+    static
+        Constant channels of the store.
+    forcings
+        Channels known in advance, given at the time of each target: any of the store, or
+        ``toa_incident_solar_radiation``, which is computed where the store lacks it.
+    history
+        Number of input steps.
+    history_interval
+        Hours between input steps; by default the step of the store.
+    initial_interval
+        Hours between the initial times of the test split, counted from midnight of its first
+        day; by default the step of the store.
+    climatology_window
+        Days over which the climatology is smoothed, odd.
+    cache
+        Folder of the packed copy of the channels; by default ``cache`` beside the store.
+
+    Raises
+    ------
+    UserError
+        If a channel, date or number of hours does not fit the store, periods overlap, or a split
+        has no window.
+    """
+
+    store: Path
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    lead_times: tuple[int, ...]
+    train: Period
+    validation: Period
+    test: Period
+    static: tuple[str, ...] = ()
+    forcings: tuple[str, ...] = ()
+    history: int = 1
+    history_interval: int | None = None
+    initial_interval: int | None = None
+    climatology_window: int = 61
+    cache: Path | None = None
+
+    strategy: ClassVar[str]
+    part_dimension: ClassVar[str] = "time"
+    required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "persistence")
+
+    def __post_init__(self) -> None:
+        for name in ("inputs", "targets", "lead_times", "static", "forcings"):
+            setattr(self, name, tuple(getattr(self, name)))
+        self.dataset = open_store(self.store)
+        self.timeline = Timeline(self.dataset.indexes["time"])
+        check_channels(self.dataset, self.store, self._channels_by_option())
+        self.check_hours()
+        self.periods = {name: self.timeline.period(getattr(self, name), name) for name in SPLITS}
+        check_apart(self.periods)
+        for name in SPLITS:
+            self._windows(name, np.ones(len(self.timeline.index), dtype=np.bool_))
+
+    def _channels_by_option(self) -> dict[str, tuple[str, ...]]:
+        return {name: getattr(self, name) for name in ("inputs", "targets", "static", "forcings")}
+
+    def check_hours(self) -> None:
+        """Raise a UserError if a number of hours does not fit the store's step."""
+        check_multiples("lead_times", self.lead_times, self.timeline.step)
+        for name in ("history_interval", "initial_interval"):
+            if (hours := getattr(self, name)) is not None:
+                check_multiples(name, (hours,), self.timeline.step)
+        if self.history < 1:
+            raise UserError(f"option 'history' = {self.history} is wrong: at least 1 step")
+
+    # What a protocol decides: the targets of a sample when fitting, and when predicting.
+
+    @property
+    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+        """Hours of the targets of a training sample; each entry gives samples of its own."""
+        raise TypeError(f"{type(self).__name__} is no protocol: use one of its three subclasses")
+
+    @property
+    def choice_leads(self) -> tuple[tuple[int, ...], ...]:
+        """The same for the validation split, on which the best weights are chosen."""
+        return self.fit_leads
+
+    @property
+    def test_leads(self) -> tuple[int, ...]:
+        """Hours of the targets of a test sample."""
+        return self.lead_times
+
+    # Samples.
+
+    @cached_property
+    def signature(self) -> Signature:
+        """Channels, history and grid: what a model is built for."""
+        return Signature(
+            inputs=self.inputs,
+            forcings=self.forcings,
+            static=self.static,
+            targets=self.targets,
+            history=self.history,
+            leads=len(self.fit_leads[0]),
+            latitude=tuple(float(value) for value in self.dataset["latitude"].values),
+            longitude=tuple(float(value) for value in self.dataset["longitude"].values),
+        )
+
+    @cached_property
+    def fields(self) -> Fields:
+        """The packed channels; the first use packs them."""
+        cache = self.store.parent / "cache" if self.cache is None else self.cache
+        names = dict.fromkeys([*self.inputs, *self.targets, *self.forcings])
+        return Fields(self.store, self.dataset, list(names), cache)
+
+    @cached_property
+    def static_fields(self) -> NDArray[np.float32]:
+        """Constant fields ``[channel, latitude, longitude]``."""
+        fields = [read_channel(self.dataset, name).values for name in self.static]
+        return np.array(fields, dtype=np.float32).reshape(-1, *self.signature.shape)
+
+    @cached_property
+    def normalisation(self) -> Normalisation:
+        """Scaling of all channels, over the complete steps of the training period only."""
+        moments = self.fields.moments(self.periods["train"])
+        constant = zip(self.static, self.static_fields, strict=True)
+        return normalisation_of(
+            moments | {name: Moments.of(field[None]) for name, field in constant}
+        )
+
+    def split(self, name: Split) -> "Windows":
+        """Return the samples of a split, ordered by lead and initial time."""
+        groups = self._windows(name, self.fields.complete)
+        return Windows(self.fields, self.signature, self.static_fields, self.past, groups)
+
+    def _windows(self, name: Split, usable: NDArray[np.bool_]) -> list[Group]:
+        """Return (initial times, leads) of a split, one entry for each set of leads."""
+        period, past = self.periods[name], self.past
+        if name == "test":
+            # Every step of the span is asked for, so that all protocols get the same times.
+            span = range(past[0], self.lead_times[-1] + 1, self.timeline.step)
+            start = self.timeline.initial(period, span, usable)
+            interval = self.initial_interval or self.timeline.step
+            groups = [(self.timeline.every(start, period, interval), self.test_leads)]
+        else:
+            sets = self.fit_leads if name == "train" else self.choice_leads
+            groups = [
+                (self.timeline.initial(period, (*past, *leads), usable), leads) for leads in sets
+            ]
+        for initial, leads in groups:
+            if not initial.size:
+                raise UserError(
+                    f"the {name} period {list(getattr(self, name))} has no gap-free window of "
+                    f"{self.history} input steps and a lead of {leads[-1]} h "
+                    f"({int((~usable[period.start : period.stop]).sum())} of its {len(period)} "
+                    "steps have missing values): lengthen the period or shorten the window"
+                )
+        return groups
+
+    @property
+    def past(self) -> tuple[int, ...]:
+        """Hours of the inputs relative to the initial time, ascending to 0."""
+        return tuple(-self.input_step * back for back in reversed(range(self.history)))
+
+    @property
+    def input_step(self) -> int:
+        """Hours between inputs."""
+        return self.history_interval or self.timeline.step
+
+    # What predictions are written into and scored against.
+
+    @cached_property
+    def initial_positions(self) -> NDArray[np.int64]:
+        """Positions of the initial times of the test split, the same for all leads."""
+        return self._windows("test", self.fields.complete)[0][0]
+
+    def blocks(self) -> list[NDArray[np.int64]]:
+        """Return consecutive test samples in groups whose predictions take some 128 MB."""
+        one = 4 * len(self.lead_times) * len(self.targets) * int(np.prod(self.signature.shape))
+        size = max(1, min(len(self.initial_positions), WRITE_BYTES // one))
+        samples = np.arange(len(self.initial_positions))
+        return [samples[start : start + size] for start in range(0, samples.size, size)]
+
+    def to_dataset(self, indices: NDArray[np.int64], values: NDArray[np.float32]) -> xr.Dataset:
+        """Return predictions of test samples in the layout of WeatherBench 2.
+
+        Parameters
+        ----------
+        indices
+            Positions in the test split ``[sample]``.
+        values
+            Physical units ``[sample, lead, target, latitude, longitude]``, leads as in
+            ``lead_times``.
+        """
+        fields = {name: values[:, :, at] for at, name in enumerate(self.targets)}
+        return by_variable(self.dataset, fields, self._front(indices))
+
+    def template(self) -> xr.Dataset:
+        """Return the whole prediction dataset with values that take no memory."""
+        shape = (1, len(self.lead_times), len(self.targets), *self.signature.shape)
+        one = self.to_dataset(np.zeros(1, np.int64), np.full(shape, np.nan, np.float32))
+        samples = np.arange(len(self.initial_positions))
+        fields: dict[Hashable, Any] = {}
+        for name, field in one.data_vars.items():
+            repeated = np.broadcast_to(field, (samples.size, *field.shape[1:]))
+            fields[name] = (field.dims, repeated, field.attrs)
+        coordinates: dict[Hashable, Any] = dict(one.coords)
+        coordinates.update(self._front(samples))
+        return xr.Dataset(fields, coordinates, one.attrs)
+
+    def _front(self, indices: NDArray[np.int64]) -> dict[str, Any]:
+        steps = np.array(self.lead_times, dtype="timedelta64[h]").astype("timedelta64[ns]")
+        return {
+            "time": ("time", self.timeline.index[self.initial_positions[indices]]),
+            "prediction_timedelta": ("prediction_timedelta", steps),
+        }
+
+    def truth(self) -> xr.Dataset:
+        """Return the targets over the test period, lazily."""
+        period = self.periods["test"]
+        return select_channels(self.dataset, self.targets).isel(
+            time=slice(period.start, period.stop)
+        )
+
+    def climatology(self) -> xr.Dataset:
+        """Return the training period's mean of each hour and day of the year, smoothed.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``[hour, dayofyear, (level), latitude, longitude]``, float32, without NaN.
+        """
+        return training_climatology(
+            self.dataset, self.fields, self.targets, self.periods["train"], self.climatology_window
+        )
+
+    def options(self) -> dict[str, Any]:
+        """Return ``_target_`` and every option, JSON-able: what builds this task again."""
+        return task_options(self)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the store's content and every option."""
+        return task_hash(self, store_hash(self.store))
+
+
+@dataclass(kw_only=True)
+class DirectForecasting(Forecasting):
+    """One pass of the model answers all lead times."""
+
+    strategy: ClassVar[str] = "direct"
+
+    @property
+    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+        """All lead times together."""
+        return (self.lead_times,)
+
+
+@dataclass(kw_only=True)
+class ContinuousForecasting(Forecasting):
+    """One model is told the lead time and answers any.
+
+    An epoch holds every pair of a training lead and a window that has room for it, once.
+
+    Parameters
+    ----------
+    training_leads
+        Hours that the model is trained on, ascending; by default the lead times. The others are
+        those of :class:`Forecasting`.
+    """
+
+    training_leads: tuple[int, ...] | None = None
+
+    strategy: ClassVar[str] = "continuous"
+
+    def __post_init__(self) -> None:
+        if self.training_leads is not None:
+            self.training_leads = tuple(self.training_leads)
+        super().__post_init__()
+
+    def check_hours(self) -> None:
+        """Raise a UserError if a lead does not fit, or was never trained on."""
+        super().check_hours()
+        if self.training_leads is None:
+            return
+        check_multiples("training_leads", self.training_leads, self.timeline.step)
+        if self.lead_times[-1] > self.training_leads[-1]:
+            raise UserError(
+                f"option 'training_leads' ends at {self.training_leads[-1]} h but "
+                f"{self.lead_times[-1]} h is scored: train on the longest lead time too"
+            )
+
+    @property
+    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+        """Each training lead by itself."""
+        return tuple((hours,) for hours in self.training_leads or self.lead_times)
+
+    @property
+    def choice_leads(self) -> tuple[tuple[int, ...], ...]:
+        """Each lead that is scored by itself."""
+        return tuple((hours,) for hours in self.lead_times)
+
+
+@dataclass(kw_only=True)
+class IterativeForecasting(Forecasting):
+    """A model of one step, fed with its own answers until the longest lead.
+
+    Parameters
+    ----------
+    step
+        Hours of one step of the model; the inputs of a history are one step apart. The others
+        are those of :class:`Forecasting`.
+    """
+
+    step: int
+
+    strategy: ClassVar[str] = "iterative"
+
+    def check_hours(self) -> None:
+        """Raise a UserError if answers cannot take the place of inputs."""
+        super().check_hours()
+        check_multiples("step", (self.step,), self.timeline.step)
+        check_multiples("lead_times", self.lead_times, self.step, of="the model's step")
+        if self.history_interval not in (None, self.step):
+            raise UserError(
+                f"option 'history_interval' = {self.history_interval} h must be the model's step, "
+                f"{self.step} h: answers take the place of the inputs"
+            )
+        for name in self.inputs:
+            if name not in self.targets:
+                raise UserError(
+                    f"option 'targets' lacks the input '{name}': an iterative model answers all "
+                    "its inputs (put what is known in advance into forcings)"
+                )
+
+    @property
+    def input_step(self) -> int:
+        """Hours between inputs: a step of the model."""
+        return self.step
+
+    @property
+    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+        """One step."""
+        return ((self.step,),)
+
+    @property
+    def test_leads(self) -> tuple[int, ...]:
+        """Every step up to the longest lead: forcings are needed at each."""
+        return tuple(range(self.step, self.lead_times[-1] + 1, self.step))

@@ -1,0 +1,104 @@
+"""What travels between a task, its loader and a model: samples and their signature."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from climbench.grids import is_periodic
+
+
+class Sample(NamedTuple):
+    """A batch of questions with their answers, in physical units, float32 unless stated.
+
+    Attributes
+    ----------
+    inputs
+        What the model sees ``[batch, history, channel, latitude, longitude]``, oldest first.
+    forcings
+        Known in advance, at the time of each lead
+        ``[batch, lead, channel, latitude, longitude]``; zero channels where there are none.
+    static
+        Constant fields ``[channel, latitude, longitude]``; zero channels where there are none.
+    targets
+        The truth ``[batch, lead, channel, latitude, longitude]``.
+    lead_time
+        Hours from the last input to each target ``[batch, lead]``; 0 for emulation.
+    day_of_year
+        Day of the year, 1..366, of each target's time ``[batch, lead]``, int64.
+    hour
+        Hour of the day (UTC), 0..24, of each target's time ``[batch, lead]``.
+    index
+        Position of each sample in its split ``[batch]``, int64.
+    """
+
+    inputs: Tensor
+    forcings: Tensor
+    static: Tensor
+    targets: Tensor
+    lead_time: Tensor
+    day_of_year: Tensor
+    hour: Tensor
+    index: Tensor  # type: ignore[assignment]  # hides a method of tuples that nobody needs
+
+    def at_lead(self, lead: int) -> "Sample":
+        """Return the same questions with only the lead at position ``lead`` (lead axis of 1)."""
+        at = slice(lead, lead + 1)
+        return self._replace(
+            forcings=self.forcings[:, at],
+            targets=self.targets[:, at],
+            lead_time=self.lead_time[:, at],
+            day_of_year=self.day_of_year[:, at],
+            hour=self.hour[:, at],
+        )
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The shape of a question: what a model is built for, and what its checkpoint carries.
+
+    Attributes
+    ----------
+    inputs, forcings, static, targets
+        Channel names in order: ``variable`` or ``variable_level``.
+    history
+        Number of input steps.
+    leads
+        Number of lead times that one forward pass answers.
+    latitude, longitude
+        Cell centres, degrees north (ascending) and east (0..360).
+    """
+
+    inputs: tuple[str, ...]
+    forcings: tuple[str, ...]
+    static: tuple[str, ...]
+    targets: tuple[str, ...]
+    history: int
+    leads: int
+    latitude: tuple[float, ...]
+    longitude: tuple[float, ...]
+
+    @property
+    def periodic(self) -> bool:
+        """Whether the longitudes go all round the globe."""
+        return is_periodic(self.longitude)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of a field: (latitude, longitude)."""
+        return len(self.latitude), len(self.longitude)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain lists and numbers, as a checkpoint stores them."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Signature":
+        """Return the signature that :meth:`to_dict` wrote."""
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)

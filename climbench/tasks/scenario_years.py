@@ -1,0 +1,67 @@
+"""Samples of an emulation task: years of emissions and the climate of the last of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.utils.data import Dataset
+
+from climbench.store.reader import PackedReader
+from climbench.tasks.sample import Sample
+
+
+class ScenarioYears(Dataset[Sample]):
+    """Scenario-years of a split, in batches that are read at once.
+
+    Parameters
+    ----------
+    forcing
+        Inputs ``[scenario, year, channel, latitude, longitude]``; one cell where all are global.
+    static
+        Constant fields ``[channel, latitude, longitude]``.
+    reader
+        Gives the targets.
+    rows
+        Where each sample's target is in the reader ``[sample]``.
+    scenario
+        Position of each sample's scenario in the store ``[sample]``.
+    window
+        Positions of its years in the store, the target's last ``[sample, history]``.
+    """
+
+    def __init__(
+        self,
+        forcing: NDArray[np.float32],
+        static: NDArray[np.float32],
+        reader: PackedReader,
+        rows: NDArray[np.int64],
+        scenario: NDArray[np.int64],
+        window: NDArray[np.int64],
+    ) -> None:
+        self.forcing, self.static, self.reader = forcing, torch.from_numpy(static), reader
+        self.rows, self.scenario, self.window = rows, scenario, window
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Return one sample as a batch of one."""
+        return self.__getitems__([index])
+
+    def __getitems__(self, indices: Sequence[int]) -> Sample:
+        """Return a batch of samples."""
+        at = np.asarray(indices, dtype=np.int64)
+        space = self.reader.shape[2:]
+        drivers = torch.from_numpy(self.forcing[self.scenario[at, None], self.window[at]])
+        return Sample(
+            inputs=drivers.expand(-1, -1, -1, *space),
+            forcings=torch.empty(at.size, 1, 0, *space),
+            static=self.static,
+            targets=torch.from_numpy(self.reader[self.rows[at]][:, None]),
+            lead_time=torch.zeros(at.size, 1),
+            day_of_year=torch.ones(at.size, 1, dtype=torch.int64),
+            hour=torch.zeros(at.size, 1),
+            index=torch.from_numpy(at),
+        )

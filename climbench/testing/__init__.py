@@ -1,0 +1,1 @@
+"""Contract suites that outside models can run on themselves."""

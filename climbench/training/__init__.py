@@ -1,0 +1,6 @@
+"""Fitting: Lightning modules, loaders, losses and checkpoints."""
+
+from climbench.training.checkpoint import load_checkpoint, task_of
+from climbench.training.train import train
+
+__all__ = ["load_checkpoint", "task_of", "train"]

@@ -1,0 +1,42 @@
+"""Fitting a model whose weights follow from sums over the training data."""
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from climbench.models.closed_form import ClosedForm
+from climbench.tasks.sample import Sample
+from climbench.training.module import FittedModule
+
+
+class ClosedFormModule(FittedModule):
+    """A closed-form model under ``Trainer.fit``: one epoch of sums, then one solve.
+
+    Ranks sum their own samples; the sums are added up before the solve, so the result does not
+    depend on batches or ranks, to rounding in float64.
+
+    Parameters
+    ----------
+    model
+        The closed form; the other parameters are those of :class:`FittedModule`.
+    """
+
+    def __init__(self, model: ClosedForm, *args: Any) -> None:
+        super().__init__(model, *args)
+        self.model = model
+        self.automatic_optimization = False
+        # Distributed strategies refuse a module without any weight that could have a gradient.
+        self.anchor = nn.Parameter(torch.zeros(()))
+
+    def configure_optimizers(self) -> None:
+        """Return no optimizer."""
+
+    def training_step(self, batch: Sample, batch_idx: int) -> None:
+        """Add a batch to the sums; after the last one, solve."""
+        with torch.no_grad():
+            self.model.accumulate(self.normalise(batch))
+            if self.trainer.is_last_batch:
+                for total in self.model.statistics().values():
+                    total.copy_(self.trainer.strategy.reduce(total, reduce_op="sum"))
+                self.model.solve()

@@ -1,0 +1,87 @@
+"""The Lightning module that every model is: physical units outside, normalised inside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+
+from climbench.tasks.sample import Sample, Signature
+from climbench.tasks.task import Normalisation
+from climbench.training.losses import row_weights, weighted_mse
+
+
+class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not typed here
+    """A network with the scaling of its channels.
+
+    Parameters
+    ----------
+    network
+        Maps normalised samples to normalised targets.
+    signature
+        The question that it answers.
+    normalisation
+        Scaling of every channel of the signature.
+    record
+        What a checkpoint says about itself: plain values.
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        signature: Signature,
+        normalisation: Normalisation,
+        record: dict[str, Any],
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.signature = signature
+        self.normalisation = normalisation
+        self.record = record
+        self.register_buffer("weights", row_weights(signature.latitude), persistent=False)
+        for part in ("inputs", "forcings", "static", "targets"):
+            self._register_scale(part, getattr(signature, part))
+
+    def _register_scale(self, part: str, channels: Sequence[str]) -> None:
+        for name, values in zip(("mean", "std"), self.normalisation.scale(channels), strict=True):
+            column = torch.from_numpy(values).float()[:, None, None]
+            self.register_buffer(f"{part}_{name}", column, persistent=False)
+
+    def normalise(self, sample: Sample) -> Sample:
+        """Return the sample in normalised units."""
+        return sample._replace(
+            **{
+                part: (getattr(sample, part) - getattr(self, f"{part}_mean"))
+                / getattr(self, f"{part}_std")
+                for part in ("inputs", "forcings", "static", "targets")
+            }
+        )
+
+    def forward(self, sample: Sample) -> Tensor:
+        """Return the answer to a sample, both in physical units, float32.
+
+        Returns
+        -------
+        torch.Tensor
+            ``[batch, lead, target, latitude, longitude]``.
+        """
+        answer = self.network(self.normalise(sample)).float()
+        return torch.as_tensor(answer * self.targets_std + self.targets_mean)
+
+    def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
+        """Return the answer to a batch in physical units."""
+        return self.forward(batch)
+
+    def validation_step(self, batch: Sample, batch_idx: int) -> None:
+        """Log the loss; its mean over the split does not depend on batches or ranks."""
+        sample = self.normalise(batch)
+        loss = weighted_mse(self.network(sample), sample.targets, self.weights)
+        size = len(sample.targets)
+        self.log("validation/loss", loss, batch_size=size, sync_dist=True, prog_bar=True)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let Lightning's checkpoints, too, say what they are."""
+        checkpoint["climbench"] = self.record

@@ -1,0 +1,53 @@
+"""Stages are recognised by the hash of what went into them, and are never half there."""
+
+import pytest
+
+from climbench.experiments.stage import MARKER, Stage
+
+
+def write(text):
+    return lambda folder: (folder / "result.txt").write_text(text)
+
+
+def test_a_finished_stage_is_not_run_again(tmp_path):
+    stage = Stage("train/resnet", {"seed": 0}, tmp_path)
+    first = stage.run(write("first"))
+    again = Stage("train/resnet", {"seed": 0}, tmp_path).run(write("second"))
+    assert first == again
+    assert (again / "result.txt").read_text() == "first"
+
+
+def test_another_input_is_another_stage(tmp_path):
+    a = Stage("train/resnet", {"seed": 0}, tmp_path).run(write("a"))
+    b = Stage("train/resnet", {"seed": 1}, tmp_path).run(write("b"))
+    assert a != b
+    assert (a / "result.txt").read_text() == "a"
+
+
+def test_interrupted_work_is_not_finished_and_continues_in_its_folder(tmp_path):
+    stage = Stage("train/resnet", {"seed": 0}, tmp_path)
+
+    def interrupted(folder):
+        (folder / "last.ckpt").write_text("epoch 3")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stage.run(interrupted)
+    assert not stage.finished
+
+    def continued(folder):
+        assert (folder / "last.ckpt").read_text() == "epoch 3"
+        (folder / "result.txt").write_text("whole")
+
+    folder = stage.run(continued)
+    assert (folder / "result.txt").read_text() == "whole"
+    assert stage.finished
+
+
+def test_a_folder_without_marker_is_replaced(tmp_path):
+    stage = Stage("train/resnet", {"seed": 0}, tmp_path)
+    stage.directory.mkdir(parents=True)
+    (stage.directory / "result.txt").write_text("cut short")
+    stage.run(write("whole"))
+    assert (stage.directory / "result.txt").read_text() == "whole"
+    assert (stage.directory / MARKER).is_file()

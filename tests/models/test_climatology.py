@@ -1,0 +1,78 @@
+"""Climatology against xarray's group-by on a real calendar."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
+
+from climbench.models.climatology import Climatology
+from climbench.tasks.sample import Sample, Signature
+from climbench.testing.model_contract import GLOBAL, random_sample
+
+SIGNATURE = replace(
+    GLOBAL,
+    inputs=("a",),
+    forcings=(),
+    static=(),
+    targets=("a", "b"),
+    history=1,
+    leads=1,
+    latitude=(-45.0, 45.0),
+    longitude=(0.0, 120.0, 240.0),
+)
+
+
+def series(years: int) -> xr.DataArray:
+    time = pd.date_range("2001-01-01", f"{2000 + years}-12-31T18", freq="6h")
+    values = np.random.default_rng(0).normal(size=(time.size, 2, 2, 3)).astype(np.float32)
+    return xr.DataArray(values, dims=["time", "channel", "y", "x"], coords={"time": time})
+
+
+def samples(fields: xr.DataArray, signature: Signature) -> Sample:
+    count = fields.sizes["time"]
+    return random_sample(signature, count)._replace(
+        targets=torch.from_numpy(fields.values)[:, None],
+        day_of_year=torch.from_numpy(fields.time.dt.dayofyear.values)[:, None],
+        hour=torch.from_numpy(fields.time.dt.hour.values)[:, None].float(),
+    )
+
+
+def test_without_smoothing_it_is_the_group_mean():
+    fields = series(years=3)
+    model = Climatology(SIGNATURE, window=1)
+    model.accumulate(samples(fields, SIGNATURE))
+    model.solve()
+    expected = fields.groupby(["time.hour", "time.dayofyear"]).mean()
+    expected = expected.transpose("hour", "dayofyear", "channel", "y", "x").values
+    np.testing.assert_allclose(model.mean[:, :365].numpy(), expected, atol=1e-6)
+    answer = model(samples(fields.isel(time=[5, 1460]), SIGNATURE))
+    np.testing.assert_allclose(answer[0, 0].numpy(), expected[1, 1], atol=1e-6)
+    np.testing.assert_allclose(answer[1, 0].numpy(), expected[0, 0], atol=1e-6)
+
+
+def test_a_smooth_season_survives_smoothing_and_noise_is_damped():
+    fields = series(years=4)
+    day = 2 * np.pi * (fields.time.dt.dayofyear - 1) / 365.25
+    season = np.cos(day)
+    model = Climatology(SIGNATURE, window=31)
+    model.accumulate(samples((fields + season).astype(np.float32), SIGNATURE))
+    model.solve()
+    truth = np.cos(2 * np.pi * np.arange(366) / 365.25)[None, :, None, None, None]
+    assert np.abs(model.mean.numpy() - truth).std() < 0.2  # a single year's noise is 1
+
+
+def test_an_hour_that_never_occurred_takes_the_nearest_round_the_clock():
+    model = Climatology(SIGNATURE, window=1)
+    sample = random_sample(SIGNATURE, 2)._replace(
+        day_of_year=torch.tensor([[1], [1]]), hour=torch.tensor([[0.0], [12.0]])
+    )
+    model.accumulate(sample)
+    model.solve()
+    asked = sample._replace(hour=torch.tensor([[23.0], [9.0]]))
+    torch.testing.assert_close(model(asked), sample.targets)
+
+
+def test_before_the_fit_it_answers_the_training_mean():
+    assert not Climatology(SIGNATURE)(random_sample(SIGNATURE, 2)).any()

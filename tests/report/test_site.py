@@ -1,0 +1,216 @@
+"""The static page."""
+
+import csv
+import socket
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from climbench.errors import UserError
+from climbench.report import report
+from climbench.report import site as site_module
+
+GATE = {
+    "name": "beats_linear",
+    "passed": False,
+    "verdicts": [
+        {"passed": True, "sentence": "vit is better than linear_regression."},
+        {"passed": False, "sentence": "vit has no score for wind."},
+    ],
+}
+PROVENANCE = {
+    "description": "Forecasts on the embedded planet.",
+    "created": "2026-11-22",
+    "hash": "3f9a" * 16,
+    "command": "climbench run experiment=quickstart",
+    "recipe": {
+        "licence": "CC0-1.0",
+        "citation": "Nobody et al., 2026",
+        "sources": [{"address": "https://example.org/a.nc", "size": 12}],
+    },
+    "versions": {"climbench": "0.1.0"},
+    "seed": 0,
+}
+VOID = {"meta", "link", "img", "source", "br", "wbr"}
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, the text, and whether every tag is closed."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.tags, self.text, self.open = [], "", []
+        self.feed(path.read_text(encoding="utf-8"))
+        assert not self.open, self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_network():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", lambda *a: (_ for _ in ()).throw(OSError("off")))
+        yield
+
+
+@pytest.fixture
+def small(forecasting):
+    """Scores that are quick to draw."""
+    scores = forecasting(models=("linear_regression", "vit"), leads=[24.0, 72.0])
+    return scores.isel(channel=[0, 3], metric=[0])
+
+
+def write(scores, folder, **options):
+    options = {"map_channels": 1} | options
+    return report(scores, folder, "A run", GATE, PROVENANCE, **options)
+
+
+def test_the_page_holds_everything_and_needs_nothing_else(small, tmp_path):
+    path = write(small, tmp_path / "site")
+    page = Page(path)
+    for words in (
+        "SIMULATED DATA",
+        "vit wins on rmse of geopotential_500 at 24 h",
+        "Better than a straight line? Yes",
+        "vit has no score for wind.",
+        "✗ failed",
+        "climbench run experiment=quickstart",
+        "Nobody et al., 2026",
+        "CC0-1.0",
+        "cd" * 32,
+        "after time mean",
+    ):
+        assert words in page.text, words
+    assert not page.all("script") and not page.all("link")
+    local = [a["src"] for a in page.all("img")] + [a["srcset"] for a in page.all("source")]
+    assert len(local) == 2 * (2 + 2 + 2)  # light and dark: curves, maps of rmse, maps of bias
+    assert all((path.parent / name).is_file() for name in local)
+    files = {f"figures/{file.name}" for file in (path.parent / "figures").iterdir()}
+    assert files == set(local)
+    remote = [a["href"] for a in page.all("a") if a["href"].startswith("http")]
+    assert remote == ["https://example.org/a.nc"]  # of the provenance; a link, not a resource
+    anchors = {a["href"][1:] for a in page.all("a") if a["href"].startswith("#")}
+    assert anchors <= {a["id"] for _, a in page.tags if "id" in a}
+
+
+def test_the_page_is_accessible(small, tmp_path):
+    page = Page(write(small, tmp_path / "site"))
+    assert page.all("html")[0]["lang"] == "en"
+    assert all(len(image["alt"]) > 30 for image in page.all("img"))
+    assert all("width" in image and "height" in image for image in page.all("img"))
+    assert all("scope" in heading for heading in page.all("th"))
+    assert next(tag for tag, _ in page.tags if tag in ("h1", "h2")) == "h1"
+    assert len(page.all("h1")) == 1 and page.all("main") and page.all("nav")
+    tables = len(page.all("table"))
+    assert tables == len(page.all("caption")) == sum("aria-label" in d for d in page.all("div"))
+
+
+def test_hostile_names_are_only_text(forecasting, tmp_path):
+    evil = "<script>alert(1)</script>"
+    scores = forecasting(models=(evil, "../../etc/passwd", '" onload="x'), leads=[24.0])
+    scores = scores.isel(channel=[0], metric=[0])
+    scores = scores.assign_coords(channel=["'><img src=x onerror=y>"])
+    gate = {"name": evil, "passed": True, "verdicts": [{"passed": True, "sentence": evil}]}
+    provenance = {evil: evil, "link": "javascript:alert(1)", "odd": 'https://x"onclick="y'}
+    page = Page(report(scores, tmp_path / "site", evil, gate, provenance))
+    assert not page.all("script")
+    assert all(image["src"].startswith("figures/") for image in page.all("img"))
+    assert not [a for _, a in page.tags if {"onerror", "onload", "onclick"} & set(a)]
+    assert not [a for a in page.all("a") if a["href"].startswith("javascript")]
+    assert evil in page.text
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["site"]
+
+
+def test_emulation_without_gate_and_provenance(emulation, tmp_path):
+    scores = emulation(scenarios=("ssp126", "ssp245")).isel(metric=[0, 2], channel=[0])
+    page = Page(report(scores, tmp_path / "site", "Emulation", map_channels=0))
+    assert "pattern_scaling wins" in page.text and "Bars" in page.text
+    assert not [a for _, a in page.tags if a.get("id") in ("gate", "maps")]
+
+
+def test_a_region_one_model_and_missing_scores(forecasting, tmp_path):
+    scores = forecasting(
+        models=("vit",),
+        leads=[24.0],
+        latitude=np.arange(35, 76, 2.5),
+        longitude=np.arange(-12.5, 43, 2.5) % 360,
+        regions=("europe", "alps"),
+    ).isel(metric=[0, 2])
+    scores["map_bias"][:] = np.nan
+    scores = scores.assign_attrs(simulated="false")
+    page = Page(write(scores, tmp_path / "site"))
+    assert "SIMULATED" not in page.text and "vit is the only model" in page.text
+    assert "alps" in page.text
+    assert not [image for image in page.all("img") if "bias" in image["alt"]]
+
+
+def test_scores_without_maps(small, tmp_path):
+    page = Page(write(small.drop_vars(["map_rmse", "map_bias"]), tmp_path / "site"))
+    assert not [a for _, a in page.tags if a.get("id") == "maps"]
+
+
+def test_the_table_of_scores_has_a_row_per_score(small, tmp_path):
+    path = write(small, tmp_path / "site", map_channels=0)
+    with (path.parent / "scores.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == int(small["score"].notnull().sum()) == 6
+    chosen = next(r for r in rows if r["model"] == "vit" and r["lead_time"] == "72.0")
+    where = {"model": "vit", "metric": "rmse", "channel": chosen["channel"], "lead_time": 72}
+    assert float(chosen["score"]) == float(small["score"].sel(where).squeeze())
+    assert chosen["units"] == "m**2 s**-2" and chosen["count"] == "1460"
+
+
+def test_the_same_scores_give_the_same_bytes(small, tmp_path):
+    first, second = (write(small, tmp_path / name).parent for name in ("a", "b"))
+    names = sorted(str(f.relative_to(first)) for f in first.rglob("*") if f.is_file())
+    assert names == sorted(str(f.relative_to(second)) for f in second.rglob("*") if f.is_file())
+    assert all((first / name).read_bytes() == (second / name).read_bytes() for name in names)
+
+
+def test_a_former_report_is_replaced_whole(small, tmp_path):
+    folder = tmp_path / "site"
+    write(small, folder, map_channels=2)
+    path = write(small, folder, map_channels=0)
+    assert len(list((folder / "figures").iterdir())) == 2 * len(Page(path).all("img"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["site"]
+
+
+@pytest.mark.parametrize("name", ["thesis.tex", "index.html"])
+def test_a_folder_with_something_else_is_left_alone(small, tmp_path, name):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / name).write_text("precious")
+    with pytest.raises(UserError, match="choose an empty folder"):
+        write(small, folder)
+    assert (folder / name).read_text() == "precious"
+    with pytest.raises(UserError, match="is a file"):
+        write(small, folder / name)
+
+
+def test_a_failure_leaves_nothing_behind(small, tmp_path, monkeypatch):
+    folder = tmp_path / "site"
+    path = write(small, folder, map_channels=0)
+    before = path.read_bytes()
+
+    def fail(*args):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(site_module, "render", fail)
+    with pytest.raises(OSError, match="no space"):
+        write(small, folder, map_channels=0)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["site"]

@@ -1,0 +1,74 @@
+"""The command line as a user meets it: real processes, exit codes, one sentence per mistake."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def climbench(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, "-m", "climbench.cli", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+    )
+
+
+def test_help_names_every_verb_and_loads_nothing_heavy():
+    script = (
+        "import sys; from climbench.cli import main; main(['--help']);"
+        "print([m for m in ('torch', 'xarray', 'hydra', 'numpy') if m in sys.modules])"
+    )
+    start = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert time.monotonic() - start < 5  # generous: machines are shared; the imports decide
+    assert done.stdout.splitlines()[-1] == "[]"
+    for verb in "build train predict evaluate gate report run list inspect doctor".split():
+        assert f"\n  {verb} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["bild"], "climbench has no verb 'bild': did you mean 'build'?"),
+        (["build"], "climbench build needs recipe=...: see `climbench build --help`."),
+        (["build", "recip=x"], "climbench build has no option 'recip': did you mean 'recipe'?"),
+        (["build", "recipe=planet_wether"], "did you mean 'planet_weather'?"),
+        (["run", "experiment=quikstart"], "did you mean 'quickstart'?"),
+        (["run", "experimnt=quickstart"], "did you mean 'experiment'?"),
+        (["run", "experiment=quickstart", "trainer.sed=1"], "did you mean 'seed'?"),
+        (["run", "experiment=quickstart", "trainer.seed=one"], "trainer.seed"),
+        (["run", "experiment=quickstart", "task.histroy=1"], "'histroy'"),
+        (["run", "experiment=quickstart", "models.resnet.network.bloks=1"], "'bloks'"),
+        (["run", "quickstart"], "'quickstart' is not an option"),
+        (["run"], "climbench run needs experiment=...: "),
+        (["list", "modles"], "did you mean 'models'?"),
+        (["inspect", "nowhere.zarr"], "nowhere.zarr"),
+        (["predict", "checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
+        (["evaluate", "predictions=a.zarr", "truth=b.zarr"], "a.zarr"),
+        (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
+        (["report", "scores=a.nc"], "a.nc"),
+    ],
+)
+def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):
+    done = climbench(*arguments, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_verb_explains_its_groups_and_options(tmp_path):
+    shown = climbench("run", "--help", cwd=tmp_path).stdout
+    assert "experiment: " in shown and "quickstart" in shown
+    assert "runs_dir" in shown
+
+
+def test_list_shows_names_with_their_descriptions(tmp_path):
+    shown = climbench("list", cwd=tmp_path).stdout
+    for name in ("quickstart", "planet_weather", "resnet", "pattern_scaling", "rmse"):
+        assert name in shown
