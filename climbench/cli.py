@@ -125,9 +125,9 @@ def _hydra_application(verb: str, job: Callable[[Any], None], overrides: list[st
 
     from climbench.config.folders import conf_folder
 
-    application = hydra.main(
-        version_base="1.3", config_path=str(conf_folder()), config_name=verb
-    )(job)
+    application = hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name=verb)(
+        job
+    )
     before, sys.argv = sys.argv, [f"climbench {verb}", *overrides]
     try:
         application()

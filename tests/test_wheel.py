@@ -21,14 +21,22 @@ def test_an_installed_wheel_lists_experiments_and_recipes(tmp_path):
     subprocess.run([python, "-m", "pip", "install", "--no-deps", "-q", wheel], check=True)
     # The dependencies are those of the test environment: only climbench itself is new.
     site = subprocess.run(
-        [sys.executable, "-c", "import numpy, pathlib; print(pathlib.Path(numpy.__file__).parents[1])"],
+        [
+            sys.executable,
+            "-c",
+            "import numpy, pathlib; print(pathlib.Path(numpy.__file__).parents[1])",
+        ],
         check=True,
         capture_output=True,
         text=True,
     ).stdout.strip()
     found = subprocess.run(
         [python, "-c", "import climbench, sys; print(climbench.__file__)"],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": ""}, check=True, capture_output=True, text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": ""},
+        check=True,
+        capture_output=True,
+        text=True,
     ).stdout
     assert str(tmp_path) in found
     shown = subprocess.run(

@@ -84,7 +84,7 @@ def read_scores(path: Path) -> xr.Dataset:
     if not path.is_file():
         raise UserError(f"The scores file {path} does not exist: check the path.")
     try:
-        with xr.open_dataset(path, decode_timedelta=False) as dataset:
+        with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
             scores = dataset.load()
     except (OSError, ValueError) as error:
         raise UserError(f"The scores file {path} cannot be read as netCDF: {error}") from error

@@ -146,7 +146,7 @@ def _open(address: Path | str, label: str) -> xr.Dataset:
     is_file = path.is_file() and not remote
     try:
         if is_file:
-            return xr.open_dataset(path, decode_timedelta=True)
+            return xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
         # Local metadata are quick to read one by one, and many stores have no consolidated ones.
         consolidated = None if remote else False
         return xr.open_dataset(

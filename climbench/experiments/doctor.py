@@ -68,4 +68,4 @@ def run_tiny() -> bool:
             "trainer.progress_bar=false",
         ]
         config = OmegaConf.to_container(compose("run", overrides), resolve=True)
-        return Path(run(RunConfig.parse(config)).page).is_file()  # type: ignore[arg-type]
+        return Path(run(RunConfig.parse(config)).page).is_file()

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard, report
 from climbench.store import open_store, store_hash
 from climbench.tasks import Task
-from climbench.training import train
+from climbench.training import steady_batch, train
 
 console = Console(stderr=True)
 
@@ -42,7 +43,7 @@ class RunConfig(Options):
     title: str
     description: str = ""
     recipe: str
-    recipe_overrides: dict[str, Any] = {}
+    recipe_overrides: dict[str, Any] = Field(default_factory=dict)
     task: dict[str, Any]
     models: dict[str, ModelConfig] = Field(min_length=1)
     trainer: TrainerConfig
@@ -51,6 +52,7 @@ class RunConfig(Options):
     candidate: str | None = None
     reference: str | None = None
     gate_decides: bool = False
+    report: dict[str, Any] = Field(default_factory=dict)
     runs_dir: Path = Path("runs")
     stores_dir: Path = Path("stores")
     data_root: Path | None = None
@@ -142,12 +144,14 @@ def run(config: RunConfig) -> RunResult:
         {
             "scores": [folder.name for folder in folders.values()],
             "gate": [config.gate, config.candidate, config.reference],
-            "title": [config.title, config.description],
+            "page": [config.title, config.description, config.report],
         },
         root,
     )
     folder = stage.run(lambda path: _report(config, store, folders.values(), path))
-    return RunResult(read_scores(folder / "scores.nc"), folder / "index.html", _read_gate(folder))
+    return RunResult(
+        read_scores(folder / "scores.nc"), folder / "page" / "index.html", _read_gate(folder)
+    )
 
 
 def with_required_baselines(
@@ -172,7 +176,7 @@ def _climatology(task: Task, root: Path) -> xr.Dataset | None:
             fields.to_netcdf(folder / "climatology.nc")
 
     path = stage.run(write) / "climatology.nc"
-    return xr.open_dataset(path) if path.exists() else None
+    return xr.open_dataset(path, engine="netcdf4") if path.exists() else None
 
 
 def _score(
@@ -188,9 +192,11 @@ def _score(
     prediction = Stage(f"predict/{name}", {"train": trained}, root)
     if not prediction.finished:
         console.print(f"[bold]predict[/] {name}")
-    batch = config.trainer.batch_size
+    batch = steady_batch(task.signature, config.trainer.batch_size)
     folder = prediction.run(
-        lambda path: predict(checkpoint, task, path / "predictions.zarr", batch)
+        lambda path: predict(
+            checkpoint, task, path / "predictions.zarr", batch, config.trainer.progress_bar
+        )
     )
     scoring = Stage(
         f"evaluate/{name}", {"predict": prediction.hash, "options": config.evaluation}, root
@@ -223,10 +229,11 @@ def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path)
         verdict.write_junit(path / "gate.xml")
     report(
         scores,
-        path,
+        path / "page",
         title=config.title,
         gate=verdict.to_dict() if verdict else None,
         provenance=provenance(config, store),
+        **config.report,
     )
 
 
@@ -236,6 +243,7 @@ def provenance(config: RunConfig, store: Path) -> dict[str, Any]:
     recipe = json.loads(attributes["recipe"])
     return {
         "description": config.description,
+        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "recipe": recipe.get("name"),
         "licence": recipe.get("licence"),
         "citation": recipe.get("citation"),
@@ -243,7 +251,7 @@ def provenance(config: RunConfig, store: Path) -> dict[str, Any]:
         "software": json.loads(attributes["software"]),
         "seed": config.trainer.seed,
         "command": f"climbench run experiment={config.name}",
-        "configuration hash": content_hash(config.model_dump(mode="json")),
+        "hash": content_hash(config.model_dump(mode="json")),
         "python": sys.version.split()[0],
     }
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,5 +71,5 @@ class Stage:
         (partial / MARKER).write_text(json.dumps(record, indent=2, default=str))
         if self.directory.exists():  # a folder without marker: not ours, or cut short
             shutil.rmtree(self.directory)
-        os.replace(partial, self.directory)
+        partial.replace(self.directory)
         return self.directory

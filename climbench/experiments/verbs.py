@@ -147,7 +147,8 @@ def report_verb(config: Config) -> int:
     files = config["scores"] if isinstance(config["scores"], list) else [config["scores"]]
     scores = combine([read_scores(Path(file)) for file in files])
     console.print(leaderboard(scores))
-    page = report(scores, Path(config["output"]), title=config["title"], gate=None, provenance={})
+    folder = Path(config["output"])
+    page = report(scores, folder, title=config["title"], **config["report"])
     console.print(str(page), soft_wrap=True)
     return 0
 

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from climbench.report.ranking import BASELINES, axis_of, penalty
-from climbench.report.theme import LIGHT, Theme, canvas, dress, heading, safe
-from climbench.report.wording import number, units_of, with_units
+from climbench.report.theme import LIGHT, Theme, canvas, dress, heading, safe, short
+from climbench.report.wording import number, place_name, units_of, with_units
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ((5, 2), (2, 2), (7, 2, 2, 2), (1, 1.5))
@@ -72,11 +72,11 @@ def _curves(
     figure = canvas(4.0, theme)
     axes = figure.add_subplot()
     dress(axes, theme)
-    lead = here["lead_time"].values
     lines = []
     names = [str(name) for name in here["model"].values]
     for name in names:
-        one, style = here.sel(model=name), look[name]
+        one, style = here.sel(model=name).dropna("lead_time", subset=["score"]), look[name]
+        lead = one["lead_time"]
         axes.fill_between(lead, one["lower"], one["upper"], color=style.colour, alpha=0.18, lw=0)
         (line,) = axes.plot(lead, one["score"], color=style.colour, lw=style.width)
         line.set(marker=style.marker, markersize=4.5)
@@ -84,13 +84,13 @@ def _curves(
             line.set_dashes(style.dashes)
         lines.append(line)
     _start_at_zero(axes, here)
-    axes.xaxis.set_major_locator(_lead_ticks(float(lead.max() - lead.min())))
+    axes.xaxis.set_major_locator(_lead_ticks(float(np.ptp(here["lead_time"].values))))
     axes.set_xlabel("lead time [h]", fontsize=9.5)
     axes.set_ylabel(safe(label), fontsize=9.5)
     heading(axes, f"{channel}, {here['region'].item()}", theme)
     figure.legend(
         lines,
-        [safe(name) for name in names],
+        [safe(short(name)) for name in names],
         loc="outside lower center",
         ncols=min(3, max(1, len(names))),
         frameon=False,
@@ -113,7 +113,7 @@ def _bars(
     for axes, place in zip(stack, panels, strict=True):
         dress(axes, theme)
         axes.tick_params(labelbottom=True)
-        where = f"{place:g} h" if axis == "lead_time" else str(place)
+        where = place_name(here["score"].sel({axis: place}))
         heading(axes, f"{channel}, {here['region'].item()}, {where}", theme)
         _bar_panel(axes, here.sel({axis: place}), look, theme)
     for axes in stack:  # after all bars: setting a limit ends the growing of shared axes
@@ -153,7 +153,7 @@ def _bar_panel(axes: Axes, here: xr.Dataset, look: dict[str, Style], theme: Them
     shown = np.isfinite(errors).all(axis=0)
     rows = np.arange(len(names))[shown]
     axes.errorbar(values[shown], rows, xerr=errors[:, shown], fmt="none", ecolor=theme.text, lw=1)
-    axes.set_yticks(range(len(names)), [safe(name) for name in names], color=theme.text)
+    axes.set_yticks(range(len(names)), [safe(short(name)) for name in names], color=theme.text)
     axes.grid(visible=False, axis="y")
     axes.margins(x=0.14)
     axes.xaxis.set_major_locator(MaxNLocator(6))

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from climbench.report.ranking import Headline, axis_of, best_of, metrics_of, ranked
-from climbench.report.theme import DOTS_PER_INCH, THEMES, Theme, save
-from climbench.report.wording import channel_units, number, units_of, with_units
+from climbench.report.ranking import Headline, best_of, metrics_of, ranked
+from climbench.report.theme import DOTS_PER_INCH, THEMES, Theme, save, short
+from climbench.report.wording import channel_units, number, place_name, units_of, with_units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-FOLDER = "figures"
+FOLDER = "report_figures"
+_BEYOND_SCALE = ("persistence", "climatology")
 _MAPS = {"map_rmse": "rmse", "map_bias": "bias"}
 
 
@@ -78,31 +79,34 @@ def draw_maps(scores: xr.Dataset, headline: Headline, folder: Path, channels: in
 
 
 def _channel_maps(
-    fields: list[tuple[str, xr.DataArray]], metric: str, channel: str, units: str, folder: Path
+    fields: list[xr.DataArray], metric: str, channel: str, units: str, folder: Path
 ) -> list[Picture]:
     from climbench.report.maps import bias_scale, error_scale, map_figure
 
-    scale = (bias_scale if metric == "bias" else error_scale)(field for _, field in fields)
+    # persistence and climatology are often so bad that nothing else would show
+    rivals = [field for field in fields if field["model"] not in _BEYOND_SCALE] or fields
+    scale = (bias_scale if metric == "bias" else error_scale)(rivals)
     label = with_units(f"{metric} of {channel}", units)
     pictures = []
-    for title, field in fields:
+    for field in fields:
+        model, where = str(field["model"].item()), place_name(field)
         low, high = number(float(field.min())), number(float(field.max()), units)
-        text = f"Map of the {metric} of {channel}, {title}: from {low} to {high}."
-        draw = partial(map_figure, field, scale, title, label)
+        text = f"Map of the {metric} of {channel}, {model}, {where}: from {low} to {high}."
+        draw = partial(map_figure, field, scale, f"{short(model)}, {where}", label)
         pictures.append(_picture(folder, metric, channel, text, draw))
     return pictures
 
 
-def _fields(maps: xr.DataArray, headline: Headline) -> Iterator[tuple[str, xr.DataArray]]:
-    """Yield a title and a map [latitude, longitude] for each model, if there is anything on it."""
-    axis = axis_of(maps.to_dataset(name="score"))
-    places = maps[axis].values if headline.lead_hours is None else [headline.lead_hours]
-    for place in places:
-        where = str(place) if headline.lead_hours is None else f"{place:g} h"
+def _fields(maps: xr.DataArray, headline: Headline) -> Iterator[xr.DataArray]:
+    """Yield the maps [latitude, longitude] of each model, if there is anything on them."""
+    if headline.lead_hours is not None:
+        maps = maps.sel(lead_time=[headline.lead_hours])
+    axis = "scenario" if headline.lead_hours is None else "lead_time"
+    for place in maps[axis].values:
         for model in maps["model"].values:
             field = maps.sel({axis: place, "model": model})
             if field.notnull().any():
-                yield f"{model}, {where}", field
+                yield field
 
 
 def _picture(
@@ -126,14 +130,13 @@ def _picture(
 def _describe_scores(here: xr.DataArray, units: str) -> str:
     """Return in words the best model at the ends of the axis."""
     axis = "scenario" if "scenario" in here.dims else "lead_time"
-    places = [here[axis].values[place] for place in sorted({0, here.sizes[axis] - 1})]
+    places = sorted({0, here.sizes[axis] - 1})
     sentences = []
     for place in places:
-        column = here.sel({axis: place})
-        where = str(place) if axis == "scenario" else f"{place:g} h"
+        column = here.isel({axis: place})
         for best in sorted(best_of(column, str(here["orientation"].item())))[:1]:
             value = number(float(column.sel(model=best)), units)
-            sentences.append(f"at {where} {best} is best with {value}")
+            sentences.append(f"at {place_name(column)} {best} is best with {value}")
     what = "Curves over lead time" if axis == "lead_time" and len(places) > 1 else "Bars"
     models = int(here.notnull().any(axis).sum())
     return (

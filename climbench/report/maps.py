@@ -52,8 +52,7 @@ def error_scale(fields: Iterable[xr.DataArray]) -> Scale:
     values = _finite(fields)
     low, high = np.percentile(values, [0, 100 - _EXTREME_PERCENT]) if values.size else (0.0, 1.0)
     levels = _levels(0.0 if low < 0.25 * high else low, high)
-    beyond = values.size and values.max() > levels[-1]
-    return Scale(levels, "YlGnBu", "max" if beyond else "neither")
+    return Scale(levels, "YlGnBu", "max")
 
 
 def bias_scale(fields: Iterable[xr.DataArray]) -> Scale:
@@ -61,8 +60,7 @@ def bias_scale(fields: Iterable[xr.DataArray]) -> Scale:
     values = np.abs(_finite(fields))
     high = np.percentile(values, 100 - _EXTREME_PERCENT) if values.size else 1.0
     levels = _levels(-high, high)
-    beyond = values.size and values.max() > levels[-1]
-    return Scale(levels, "RdBu_r", "both" if beyond else "neither")
+    return Scale(levels, "RdBu_r", "both")
 
 
 def map_figure(
@@ -198,7 +196,7 @@ def _draw_coastline(axes: Any, projection: Any) -> None:
     width = projection.x_limits[1] - projection.x_limits[0]
     jumps = np.flatnonzero(np.abs(np.diff(x)) > width / 2) + 1  # lines across the map's own edge
     x, y = np.insert(x, jumps, np.nan), np.insert(y, jumps, np.nan)
-    axes.plot(x, y, color="#26323d", linewidth=0.7, scalex=False, scaley=False)
+    axes.plot(x, y, color="#4f5963", linewidth=0.7, scalex=False, scaley=False)
 
 
 def _mark_degrees(axes: Any, theme: Theme) -> None:

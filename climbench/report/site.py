@@ -34,15 +34,15 @@ def report(
 ) -> Path:
     """Write a page with leaderboard, gate, curves, maps and provenance.
 
-    The folder appears complete or not at all. A former report in its place is replaced; anything
-    else is left alone.
+    The page appears complete or not at all. A former report in the folder is replaced; other files
+    in it are left alone.
 
     Parameters
     ----------
     scores
         Scores [model, metric, channel, region, lead_time or scenario], 95 % bounds and maps.
     directory
-        Folder of the page: ``index.html``, ``scores.csv`` and ``figures/``.
+        Folder of the page: ``index.html``, ``scores.csv`` and ``report_figures/``.
     title
         Heading of the page.
     gate
@@ -64,7 +64,7 @@ def report(
     Raises
     ------
     UserError
-        If the scores are empty, or the folder holds something that is not a report.
+        If the scores are empty, or the folder holds a page that is not a report.
     """
     directory = Path(directory).resolve()
     headline = headline_of(scores, lead_hours)
@@ -85,12 +85,19 @@ def report(
 
 
 def tidy(scores: xr.Dataset) -> Any:
-    """Return the scores as a data frame with a row per score, those that are missing left out."""
+    """Return the scores as a data frame with a row per score, those that are missing left out.
+
+    The columns are those of the table that ``climbench evaluate`` writes.
+    """
+    dims = ["model", "metric", "channel", axis_of(scores), "region"]
     names = ["score", "lower", "upper", "count"]
-    frame = scores[names].to_dataframe().reset_index().dropna(subset=["score"])
-    keys = ["model", "metric", "channel", "region", axis_of(scores)]
-    extra = [name for name in ("units", "unit_power") if name in frame]
-    return frame[keys + names + extra]
+    frame = scores[names].to_dataframe(dim_order=dims).reset_index().dropna(subset=["score"])
+    frame["count"] = frame["count"].astype(int)
+    frame["units"] = [
+        {0: "1", 1: units}.get(int(power), f"({units})^{power}")
+        for units, power in zip(frame["units"], frame["unit_power"], strict=True)
+    ]
+    return frame[["model", "metric", "variable", "level", *dims[3:], *names, "units"]]
 
 
 def render(
@@ -155,25 +162,20 @@ def _parsed(value: Any) -> Any:
 
 
 def _refuse_foreign(directory: Path) -> None:
-    """Refuse to replace a folder that holds anything but a former report."""
-    if not directory.exists():
-        return
-    if not directory.is_dir():
-        raise UserError(f"{directory} is a file: choose another folder for the report.")
-    entries = {entry.name for entry in directory.iterdir()}
-    if not entries:
-        return
-    foreign = sorted(entries - {_PAGE, _SCORES, FOLDER})
+    """Refuse to replace a page that is not a report."""
     page = directory / _PAGE
-    if foreign or not page.is_file() or _GENERATOR not in page.read_text("utf-8", "replace"):
-        what = f"'{foreign[0]}'" if foreign else "files of another origin"
-        raise UserError(f"{directory} holds {what}: choose an empty folder for the report.")
+    if directory.exists() and not directory.is_dir():
+        raise UserError(f"{directory} is a file: choose another folder for the report.")
+    if page.exists() and _GENERATOR not in page.read_text("utf-8", "replace"):
+        raise UserError(f"{page} is no report of climbench: choose another folder for the report.")
 
 
 def _publish(partial: Path, directory: Path) -> None:
-    """Rename the finished folder into place; a former report steps aside first."""
-    former = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}.former")
-    if directory.exists():
-        directory.rename(former)
-    partial.rename(directory)
-    shutil.rmtree(former, ignore_errors=True)
+    """Rename the finished folder, or its entries into a folder that exists, the page last."""
+    if not directory.exists():
+        partial.rename(directory)
+        return
+    if (directory / FOLDER).exists():
+        (directory / FOLDER).rename(partial / f"former_{FOLDER}")
+    for name in (FOLDER, _SCORES, _PAGE):
+        (partial / name).replace(directory / name)

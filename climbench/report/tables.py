@@ -17,7 +17,7 @@ from climbench.report.ranking import (
     reference_of,
     skill,
 )
-from climbench.report.wording import number, numbers, percent, units_of, with_units
+from climbench.report.wording import number, numbers, percent, place_name, units_of, with_units
 
 # Relative scores at which colours change, in percent, as the WeatherBench 2 scorecards have them
 COLOUR_LIMITS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -99,7 +99,7 @@ def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
     here = scores["score"].sel(metric=metric, region=headline.region)
     axis = axis_of(scores)
     places = key_leads(scores) if axis == "lead_time" else list(scores["scenario"].values)
-    headings = [f"{place:g} h" if axis == "lead_time" else str(place) for place in places]
+    headings = [place_name(here.sel({axis: place})) for place in places]
     channels = [str(name) for name in scores["channel"].values]
     groups = [(with_units(name, units_of(scores, metric, name)), len(places)) for name in channels]
     columns = [here.sel({"channel": name, axis: place}) for name in channels for place in places]

@@ -58,8 +58,19 @@ DOTS_PER_INCH = 130
 
 
 def safe(text: str) -> str:
-    """Return a name that matplotlib does not read as mathematics."""
+    """Return a text that matplotlib does not read as mathematics."""
     return text.replace("$", r"\$")
+
+
+def short(name: str, longest: int = 28) -> str:
+    """Return a name that leaves room for the figure: a longer one loses its end.
+
+    Examples
+    --------
+    >>> short("resnet"), short("resnet_with_attention", longest=9)
+    ('resnet', 'resnet_w…')
+    """
+    return name if len(name) <= longest else name[: longest - 1] + "…"
 
 
 def dress(axes: "Axes", theme: Theme) -> None:

@@ -100,6 +100,19 @@ def percent(value: float) -> str:
     return f"{rounded:+d} %" if rounded else "0 %"
 
 
+def place_name(at: xr.DataArray) -> str:
+    """Return the scenario, or the lead time in hours, that one label of scores stands at.
+
+    Examples
+    --------
+    >>> place_name(xr.DataArray(1.0, coords={"lead_time": 24.0}))
+    '24 h'
+    """
+    return (
+        str(at["scenario"].item()) if "scenario" in at.coords else f"{at['lead_time'].item():g} h"
+    )
+
+
 def caption(headline: Headline) -> str:
     """Return what is ranked, in words.
 

@@ -12,7 +12,10 @@ from torch.utils.data import DataLoader, Sampler
 
 from climbench.config import TrainerConfig
 from climbench.errors import UserError
+from climbench.tasks.sample import Signature
 from climbench.tasks.task import Split, Task
+
+STEADY_BYTES = 2**23
 
 
 class Batches(Sampler[list[int]]):
@@ -78,6 +81,21 @@ class Batches(Sampler[list[int]]):
             yield np.array_split(step, self.ranks)[self.rank].tolist()
 
 
+def steady_batch(signature: Signature, batch_size: int) -> int:
+    """Return the batch size where it changes the speed alone: closed forms, scoring, prediction.
+
+    Parameters
+    ----------
+    signature
+        Channels and grid, which say how large a sample is.
+    batch_size
+        What the user trains with: never less than that.
+    """
+    channels = signature.history * len(signature.inputs) + signature.leads * len(signature.targets)
+    rows, columns = signature.shape
+    return max(batch_size, STEADY_BYTES // (4 * channels * rows * columns))
+
+
 class SplitLoaders(L.LightningDataModule):  # type: ignore[misc]  # lightning is not typed here
     """The training and validation split of a task.
 
@@ -95,13 +113,14 @@ class SplitLoaders(L.LightningDataModule):  # type: ignore[misc]  # lightning is
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training samples, shuffled."""
-        return self._loader("train", shuffle=True)
+        return self._loader("train", shuffle=True, batch_size=self.options.batch_size)
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation samples, in order."""
-        return self._loader("validation", shuffle=False)
+        steady = steady_batch(self.task.signature, self.options.batch_size)
+        return self._loader("validation", shuffle=False, batch_size=steady)
 
-    def _loader(self, name: Split, shuffle: bool) -> DataLoader[Any]:
+    def _loader(self, name: Split, shuffle: bool, batch_size: int) -> DataLoader[Any]:
         samples: Any = self.task.split(name)
         rank, ranks = 0, 1
         if self.trainer is not None:
@@ -114,7 +133,7 @@ class SplitLoaders(L.LightningDataModule):  # type: ignore[misc]  # lightning is
         options = self.options
         return load(
             samples,
-            Batches(len(samples), options.batch_size, shuffle, options.seed, rank, ranks),
+            Batches(len(samples), batch_size, shuffle, options.seed, rank, ranks),
             options.num_workers,
         )
 

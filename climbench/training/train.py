@@ -22,7 +22,7 @@ from climbench.training.checkpoint import (
     read_checkpoint,
     save_checkpoint,
 )
-from climbench.training.data import SplitLoaders
+from climbench.training.data import SplitLoaders, steady_batch
 from climbench.training.module import FittedModule
 
 NAME = "checkpoint.ckpt"
@@ -79,6 +79,9 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         L.seed_everything(trainer.seed, workers=True, verbose=False)
         module = build_module(record)
         fitting = _trainer(model, trainer, directory)
+        if model.optimizer is None:
+            steady = steady_batch(task.signature, trainer.batch_size)
+            trainer = trainer.model_copy(update={"batch_size": steady})
         loaders = SplitLoaders(task, trainer)
         resume = str(last) if last.exists() else None
         fitting.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)

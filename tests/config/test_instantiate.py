@@ -23,7 +23,10 @@ def test_builds_the_target_with_options_and_extra_arguments():
 @pytest.mark.parametrize(
     ("node", "sentence"),
     [
-        ({**TARGET, "power": 3, "fule": "coal"}, "Engine has no option 'fule': did you mean 'fuel'"),
+        (
+            {**TARGET, "power": 3, "fule": "coal"},
+            "Engine has no option 'fule': did you mean 'fuel'",
+        ),
         ({**TARGET}, "Engine needs the option 'power'"),
         ({**TARGET, "power": "much"}, "option 'power' = 'much' is wrong"),
         ({"power": 3}, "'_target_' is missing"),

@@ -123,7 +123,7 @@ def test_the_second_map_has_the_same_coast_as_the_first():
     first, second = (pixels(map_figure(globe(), error_scale([globe()]), "", "K")) for _ in "12")
     np.testing.assert_array_equal(first, second)
     plain = pixels(map_figure(globe() * 0, Scale((0.0, 1.0), "YlGnBu", "neither"), "", "K"))
-    dark = (plain.sum(axis=-1) < 300).mean()
+    dark = (plain.sum(axis=-1) < 400).mean()
     assert 0.005 < dark < 0.08  # coast is there, and no bundle of lines across the map
 
 
@@ -136,7 +136,7 @@ def test_longitudes_across_the_meridian_become_contiguous():
 
 def test_errors_start_at_zero_and_biases_are_symmetric():
     errors, biases = error_scale([globe()]), bias_scale([globe() - 3000, globe()])
-    assert errors.levels[0] == 0 and errors.extend in ("max", "neither")
+    assert errors.levels[0] == 0 and errors.extend == "max" and biases.extend == "both"
     np.testing.assert_allclose(biases.levels, -np.array(biases.levels[::-1]))
 
 
@@ -169,3 +169,17 @@ def test_no_global_state_is_touched_and_imports_are_lazy():
     run = [sys.executable, "-c", code]
     output = subprocess.run(run, capture_output=True, text=True, check=True).stdout
     assert output.split("\n")[0] == "[]"
+    assert output.split("\n")[1] == "False"
+
+
+def test_maps_are_drawn_after_xarray_has_guessed_the_format_of_a_file(tmp_path):
+    # guessing loads eccodes, whose PROJ once crashed the first projection of pyproj
+    xr.Dataset({"score": ("model", [1.0])}).to_netcdf(tmp_path / "scores.nc")
+    code = (
+        "import climbench.report, xarray, numpy, sys; xarray.load_dataset(sys.argv[1]); "
+        "from climbench.report.maps import error_scale, map_figure; "
+        "grid = xarray.DataArray(numpy.ones((4, 8)), "
+        "{'latitude': range(-60, 61, 40), 'longitude': range(0, 360, 45)}); "
+        "map_figure(grid, error_scale([grid]), '', 'K')"
+    )
+    subprocess.run([sys.executable, "-c", code, tmp_path / "scores.nc"], check=True)

@@ -99,7 +99,7 @@ def test_the_page_holds_everything_and_needs_nothing_else(small, tmp_path):
     local = [a["src"] for a in page.all("img")] + [a["srcset"] for a in page.all("source")]
     assert len(local) == 2 * (2 + 2 + 2)  # light and dark: curves, maps of rmse, maps of bias
     assert all((path.parent / name).is_file() for name in local)
-    files = {f"figures/{file.name}" for file in (path.parent / "figures").iterdir()}
+    files = {f"report_figures/{file.name}" for file in (path.parent / "report_figures").iterdir()}
     assert files == set(local)
     remote = [a["href"] for a in page.all("a") if a["href"].startswith("http")]
     assert remote == ["https://example.org/a.nc"]  # of the provenance; a link, not a resource
@@ -128,7 +128,7 @@ def test_hostile_names_are_only_text(forecasting, tmp_path):
     provenance = {evil: evil, "link": "javascript:alert(1)", "odd": 'https://x"onclick="y'}
     page = Page(report(scores, tmp_path / "site", evil, gate, provenance))
     assert not page.all("script")
-    assert all(image["src"].startswith("figures/") for image in page.all("img"))
+    assert all(image["src"].startswith("report_figures/") for image in page.all("img"))
     assert not [a for _, a in page.tags if {"onerror", "onload", "onclick"} & set(a)]
     assert not [a for a in page.all("a") if a["href"].startswith("javascript")]
     assert evil in page.text
@@ -169,8 +169,9 @@ def test_the_table_of_scores_has_a_row_per_score(small, tmp_path):
         rows = list(csv.DictReader(file))
     assert len(rows) == int(small["score"].notnull().sum()) == 6
     chosen = next(r for r in rows if r["model"] == "vit" and r["lead_time"] == "72.0")
-    where = {"model": "vit", "metric": "rmse", "channel": chosen["channel"], "lead_time": 72}
+    where = {"model": "vit", "metric": "rmse", "channel": "geopotential_500", "lead_time": 72}
     assert float(chosen["score"]) == float(small["score"].sel(where).squeeze())
+    assert (chosen["variable"], float(chosen["level"])) == ("geopotential", 500)
     assert chosen["units"] == "m**2 s**-2" and chosen["count"] == "1460"
 
 
@@ -185,20 +186,27 @@ def test_a_former_report_is_replaced_whole(small, tmp_path):
     folder = tmp_path / "site"
     write(small, folder, map_channels=2)
     path = write(small, folder, map_channels=0)
-    assert len(list((folder / "figures").iterdir())) == 2 * len(Page(path).all("img"))
+    assert len(list((folder / "report_figures").iterdir())) == 2 * len(Page(path).all("img"))
     assert [entry.name for entry in tmp_path.iterdir()] == ["site"]
 
 
-@pytest.mark.parametrize("name", ["thesis.tex", "index.html"])
-def test_a_folder_with_something_else_is_left_alone(small, tmp_path, name):
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / name).write_text("precious")
-    with pytest.raises(UserError, match="choose an empty folder"):
-        write(small, folder)
-    assert (folder / name).read_text() == "precious"
+def test_other_files_in_the_folder_are_left_alone(small, tmp_path):
+    (tmp_path / "gate.json").write_text("precious")
+    (tmp_path / "figures").mkdir()
+    for _ in range(2):
+        write(small, tmp_path, map_channels=0)
+    assert (tmp_path / "gate.json").read_text() == "precious"
+    names = {"gate.json", "figures", "index.html", "report_figures", "scores.csv"}
+    assert {entry.name for entry in tmp_path.iterdir()} == names
+
+
+def test_a_page_of_another_origin_is_left_alone(small, tmp_path):
+    (tmp_path / "index.html").write_text("precious")
+    with pytest.raises(UserError, match="no report of climbench"):
+        write(small, tmp_path)
+    assert (tmp_path / "index.html").read_text() == "precious"
     with pytest.raises(UserError, match="is a file"):
-        write(small, folder / name)
+        write(small, tmp_path / "index.html")
 
 
 def test_a_failure_leaves_nothing_behind(small, tmp_path, monkeypatch):

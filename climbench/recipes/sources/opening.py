@@ -4,6 +4,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import pyproj  # noqa: F401  loaded before eccodes, or the first map corrupts memory
 import xarray as xr
 
 from climbench.errors import UserError, nearest

@@ -19,7 +19,7 @@ from climbench.simulate.earth import simulate_climate
 from climbench.simulate.emissions import emissions_dataset, pathway
 from climbench.variables import variable
 
-BLOCK = 365  # steps that are computed together, at most, if that divides a shard
+BLOCK = 730  # steps that are computed together, at most, if that divides a shard
 Fields = dict[str, NDArray[np.float32]]
 
 
@@ -125,7 +125,7 @@ def _block(shard: int) -> int:
     Examples
     --------
     >>> _block(1460), _block(100), _block(367)
-    (365, 100, 367)
+    (730, 100, 367)
     """
     blocks = -(-shard // BLOCK)
     return shard // blocks if shard % blocks == 0 else shard

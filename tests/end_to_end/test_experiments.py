@@ -1,0 +1,132 @@
+"""Whole experiments, from archive to page, on simulated data and, where it is, on real data."""
+
+import json
+import time
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from climbench.config.folders import conf_folder
+from climbench.experiments.run import RunConfig, run
+
+QUICK = ["trainer.progress_bar=false", "report=tables"]
+SHORT_WEATHER = [
+    "experiment=quickstart",
+    "recipe_overrides.dates={start: 2000-01-01, end: 2001-02-28}",
+    "recipe_overrides.statistics.period=[2000-01-01, 2000-12-31]",
+    "task.train=[2000-01-01,2000-12-31]",
+    "task.validation=[2001-01-01,2001-01-15]",
+    "task.test=[2001-01-16,2001-02-28]",
+    "evaluation.draws=50",
+    "models.resnet.max_epochs=1",
+    "models.resnet.network.hidden_channels=8",
+    "models.vit.max_epochs=1",
+    "trainer.batch_size=32",
+    *QUICK,
+]
+
+
+def configuration(folder, *overrides):
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        places = [f"runs_dir='{folder}/runs'", f"stores_dir='{folder}/stores'"]
+        return RunConfig.parse(
+            OmegaConf.to_container(compose("run", [*overrides, *places]), resolve=True)
+        )
+
+
+@pytest.fixture(scope="module")
+def weather(tmp_path_factory):
+    config = configuration(tmp_path_factory.mktemp("weather"), *SHORT_WEATHER)
+    return config, run(config)
+
+
+def test_the_quickstart_scores_all_models_on_data_labelled_simulated(weather):
+    _, result = weather
+    models = {"climatology", "persistence", "linear_regression", "resnet", "vit"}
+    assert set(result.scores.model.values) == models
+    assert result.scores.attrs["simulated"] == "true"
+    rmse = result.scores.score.sel(metric="rmse", channel="geopotential_500", region="global")
+    assert (rmse > 0).all()
+    page = result.page.read_text()
+    assert "simulated" in page.lower()
+    assert result.gate["verdicts"]
+
+
+def test_a_second_run_does_nothing_and_shows_the_same(weather):
+    config, first = weather
+    files = {path: path.stat().st_mtime_ns for path in config.runs_dir.rglob("*")}
+    start = time.monotonic()
+    second = run(config)
+    assert time.monotonic() - start < 20
+    assert second.scores.identical(first.scores)
+    assert {path: path.stat().st_mtime_ns for path in config.runs_dir.rglob("*")} == files
+
+
+def test_another_seed_trains_again_but_keeps_the_store(weather, tmp_path):
+    config, _ = weather
+    stores = sorted(path.name for path in config.stores_dir.glob("*.zarr"))
+    changed = config.model_copy(
+        update={
+            "trainer": config.trainer.model_copy(update={"seed": 1}),
+            "models": {"persistence": config.models["persistence"]},
+            "candidate": None,
+        }
+    )
+    result = run(changed)
+    assert sorted(path.name for path in config.stores_dir.glob("*.zarr")) == stores
+    assert set(result.scores.model.values) == {"climatology", "persistence"}  # the task's baseline
+
+
+def test_emulation_of_the_planet_compares_with_pattern_scaling(tmp_path):
+    config = configuration(
+        tmp_path, "experiment=planet_emulation", "models.resnet.max_epochs=1", *QUICK
+    )
+    result = run(config)
+    total = result.scores.score.sel(
+        metric="nrmse_total", channel="tas_anomaly", region="global", scenario="ssp245"
+    )
+    assert total.sel(model="pattern_scaling") < total.sel(model="resnet")  # after one epoch
+    verdict = json.loads((result.page.parents[1] / "gate.json").read_text())
+    assert verdict["passed"] is False
+    assert "<testsuite" in (result.page.parents[1] / "gate.xml").read_text()
+
+
+@pytest.mark.data
+def test_pattern_scaling_of_a_cmip6_model(tmp_path, data_root):
+    config = configuration(
+        tmp_path,
+        "experiment=ipsl_pattern_scaling",
+        f"data_root='{data_root}'",
+        "models.resnet.max_epochs=1",
+        *QUICK,
+    )
+    result = run(config)
+    assert result.scores.attrs["simulated"] == "false"
+    score = result.scores.score.sel(model="pattern_scaling", region="global").squeeze()
+    assert float(score.sel(metric="nrmse_total")) == pytest.approx(
+        float(score.sel(metric="nrmse_spatial") + 5 * score.sel(metric="nrmse_global"))
+    )
+    assert float(score.sel(metric="nrmse_spatial")) < 0.3
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("experiment", "persistence"), [("ncep_air", {6: 2.43, 24: 3.01, 72: 4.14, 120: 4.49})]
+)
+def test_persistence_of_a_reanalysis_has_its_known_error(
+    tmp_path, data_root, experiment, persistence
+):
+    config = configuration(
+        tmp_path,
+        f"experiment={experiment}",
+        f"data_root='{data_root}'",
+        "models.resnet.max_epochs=1",
+        "models.resnet.network.hidden_channels=8",
+        "evaluation.draws=0",
+        *QUICK,
+    )
+    rmse = run(config).scores.score.sel(model="persistence", metric="rmse", region="global")
+    for hours, known in persistence.items():
+        # known figures: all pairs of 2014, cosine weights
+        assert float(rmse.sel(lead_time=hours)) == pytest.approx(known, rel=0.01)
