@@ -24,8 +24,12 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         return UserError(f"{group} '{name}' does not exist: {nearest(name, group_options(group))}")
     if found := re.search(r"Could not override '([^']+)'", text):
         key = found[1].split("@")[0]
-        return UserError(f"climbench {verb} has no option '{key}': {_nearest_key(key, text, verb)}")
+        hint = _nearest_key(key, verb, overrides)
+        return UserError(f"climbench {verb} has no option '{key}': {hint}")
     if found := re.search(r"Missing mandatory value: (\S+)", text):
+        if verb in ("run", "train") and not any(o.startswith("experiment=") for o in overrides):
+            names = ", ".join(group_options("experiment"))
+            return UserError(f"climbench {verb} needs experiment=...: one of {names}.")
         return UserError(f"climbench {verb} needs {found[1]}=...: see `climbench {verb} --help`.")
     if found := re.search(r"(?s)mismatched input|no viable alternative|token recognition", text):
         wrong = _culprit(text, overrides)
@@ -34,41 +38,30 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
     return UserError(f"climbench {verb}: {first.rstrip('.')}.")
 
 
-def _nearest_key(key: str, text: str, verb: str) -> str:
-    """Return a hint made from the keys that stand at the same depth of the configuration."""
-    inside = re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text)
-    parent, _, last = (inside[2] if inside else key).rpartition(".")
-    choices = _keys_below(parent, verb)
+def _nearest_key(key: str, verb: str, overrides: list[str]) -> str:
+    """Return a hint made from the options that stand beside the wrong one."""
+    parent, _, last = key.rpartition(".")
+    others = [override for override in overrides if not override.lstrip("+~").startswith(key)]
+    choices = _options(parent, verb, others)
     return nearest(last, choices) if choices else f"see `climbench {verb} --help`."
 
 
-def _keys_below(parent: str, verb: str) -> list[str]:
-    import yaml
+def _options(parent: str, verb: str, overrides: list[str]) -> list[str]:
+    """Return the names of the options and groups under a key of the configuration."""
+    from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
+    from omegaconf import DictConfig, OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
 
-    groups = [path.name for path in conf_folder().iterdir() if path.is_dir()]
-    if parent in groups:
-        files = sorted((conf_folder() / parent).glob("*.yaml"))
-    else:
-        files = [conf_folder() / f"{verb}.yaml"]
-    keys: set[str] = set() if parent else set(groups) & _groups_of(verb)
-    for file in files:
-        node = yaml.safe_load(file.read_text()) or {}
-        for part in [] if parent in groups or not parent else parent.split("."):
-            node = node.get(part, {}) if isinstance(node, dict) else {}
-        keys |= {str(key) for key in node} if isinstance(node, dict) else set()
-    return sorted(keys - {"defaults", "hydra", "_target_"})
-
-
-def _groups_of(verb: str) -> set[str]:
-    import yaml
-
-    defaults = yaml.safe_load((conf_folder() / f"{verb}.yaml").read_text()).get("defaults", [])
-    return {
-        str(key).removeprefix("optional ").removeprefix("override ").strip("/")
-        for entry in defaults
-        if isinstance(entry, dict)
-        for key in entry
-    }
+    arguments = [override for override in overrides if not override.startswith("-")]
+    try:
+        with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            config = compose(verb, arguments)
+            node = OmegaConf.select(config, parent) if parent else config
+    except (HydraException, OmegaConfBaseException):
+        return []  # a second mistake: the first sentence is enough
+    groups = [] if parent else [path.name for path in conf_folder().iterdir() if path.is_dir()]
+    return [*map(str, node), *groups] if isinstance(node, DictConfig) else []
 
 
 def _culprit(text: str, overrides: list[str]) -> str:

@@ -42,7 +42,10 @@ def entries(kind: str) -> dict[str, str]:
     if kind == "metrics":
         from climbench.metrics import get_metric, metric_names
 
-        return {name: (get_metric(name).__doc__ or "").splitlines()[0] for name in metric_names()}
+        first_lines = {
+            name: (get_metric(name).__doc__ or "").splitlines()[0] for name in metric_names()
+        }
+        return {name: line.partition(", :math:")[0] for name, line in first_lines.items()}
     group = kind.removesuffix("s")
     return {name: _first_comment(group, name) for name in group_options(group)}
 
