@@ -23,6 +23,8 @@ VERBS = {
 POSITIONAL = {"list": "what", "inspect": "store"}
 """Verbs whose first argument may be given without ``key=``."""
 
+FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
+
 HELP = """\
 usage: climbench VERB [key=value ...] [--multirun] [--help]
 
@@ -47,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 success, 1 a gate that failed, 2 a user's mistake.
+        Exit code: 0 success, 1 a gate that failed, 2 a user's mistake, 3 a fault of climbench.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not arguments or arguments[0] in ("-h", "--help", "help"):
@@ -67,6 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"climbench: {error}", file=sys.stderr)
         return 2
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        print("climbench: this is a fault of climbench, not of yours.", file=sys.stderr)
+        return 3
     except KeyboardInterrupt:
         print("climbench: interrupted; the same command continues.", file=sys.stderr)
         return 130
@@ -96,8 +104,12 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             codes.append(getattr(verbs, f"{verb}_verb")(plain))
         except (UserError, OmegaConfBaseException) as mistake:
             mistakes.append(mistake)
+        except OSError as mistake:
+            if mistake.filename is None or mistake.strerror is None:
+                raise
+            mistakes.append(UserError(f"{mistake.filename}: {mistake.strerror.lower()}."))
 
-    overrides = [_as_override(verb, n, argument) for n, argument in enumerate(arguments)]
+    overrides = _as_overrides(verb, arguments)
     try:
         _hydra_application(verb, job, overrides)
         if mistakes:
@@ -109,13 +121,23 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     return max(codes)
 
 
-def _as_override(verb: str, position: int, argument: str) -> str:
-    """Turn the first bare word of ``list`` and ``inspect`` into ``key=value``."""
-    if argument.startswith("-") or "=" in argument or argument.startswith("~"):
-        return argument
-    if position == 0 and verb in POSITIONAL:
-        return f"{POSITIONAL[verb]}='{argument}'"
-    raise UserError(f"'{argument}' is not an option: write key=value, as in {VERBS[verb]}")
+def _as_overrides(verb: str, arguments: Sequence[str]) -> list[str]:
+    """Return the arguments as Hydra wants them: flags first, bare words as ``key=value``."""
+    flags: list[str] = []
+    overrides: list[str] = []
+    words = iter(arguments)
+    for position, word in enumerate(words):
+        if word in FLAGS_WITH_VALUE:
+            flags += [word, next(words, "")]
+        elif word.startswith("-"):
+            flags.append(word)
+        elif "=" in word or word.startswith("~"):
+            overrides.append(word)
+        elif position == 0 and verb in POSITIONAL:
+            overrides.append(f"{POSITIONAL[verb]}='{word}'")
+        else:
+            raise UserError(f"'{word}' is not an option of climbench {verb}: write key=value.")
+    return [*flags, *overrides]
 
 
 def _hydra_application(verb: str, job: Callable[[Any], None], overrides: list[str]) -> None:

@@ -1,11 +1,14 @@
 """Latitude-longitude grids: cell bounds, areas and weights."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from climbench.errors import UserError, nearest
+
 Weighting = Literal["area", "cos", "none"]
+WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 
 def latitude_bounds(latitude: ArrayLike) -> NDArray[np.float64]:
@@ -92,6 +95,11 @@ def latitude_weights(latitude: ArrayLike, weighting: Weighting = "area") -> NDAr
     numpy.ndarray
         Weights ``[latitude]``, dimensionless, mean 1.
 
+    Raises
+    ------
+    UserError
+        If there is no such rule.
+
     References
     ----------
     Rasp et al. (2024), WeatherBench 2, eq. (2), with outer edges half a step beyond the last
@@ -107,8 +115,10 @@ def latitude_weights(latitude: ArrayLike, weighting: Weighting = "area") -> NDAr
     elif weighting == "cos":
         weights = np.cos(np.deg2rad(np.atleast_1d(np.asarray(latitude, dtype=np.float64))))
         weights = np.round(np.maximum(weights, 0.0), 15)
-    else:
+    elif weighting == "none":
         weights = np.ones(np.atleast_1d(np.asarray(latitude)).size)
+    else:
+        raise UserError(f"there is no weighting '{weighting}': {nearest(weighting, WEIGHTINGS)}")
     return np.asarray(weights / weights.mean(), dtype=np.float64)
 
 

@@ -51,10 +51,11 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["list", "modles"], "did you mean 'models'?"),
         (["inspect", "nowhere.zarr"], "nowhere.zarr"),
         (["predict", "checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
-        (["evaluate", "predictions=a.zarr", "truth=b.zarr"], "'climatology'"),
         (["evaluate", "predictions=a.zarr", "truth=b.zarr", "climatology=c.zarr"], "a.zarr"),
         (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
         (["report", "scores=a.nc"], "a.nc"),
+        (["run", "experiment=quickstart", "~models.resnet"], "'candidate' = resnet is none of"),
+        (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
     ],
 )
 def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):
@@ -76,3 +77,19 @@ def test_list_shows_names_with_their_descriptions(tmp_path):
     shown = climbench("list", cwd=tmp_path).stdout
     for name in ("quickstart", "planet_weather", "resnet", "pattern_scaling", "rmse"):
         assert name in shown
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--cfg", "job"], ["trainer.seed=1", "--cfg", "job"], ["--cfg=job"]]
+)
+def test_flags_may_stand_anywhere(arguments, tmp_path):
+    done = climbench("run", "experiment=quickstart", *arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "recipe: planet_weather" in done.stdout
+
+
+def test_doctor_runs_from_archive_to_page(tmp_path):
+    done = climbench("doctor", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "tiny run: works" in done.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pint
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -15,6 +16,8 @@ from climbench.evaluation.source import Source
 
 Index = NDArray[np.int64]
 ABSENT = -1  # position of a truth that there is not
+
+UNITS = pint.UnitRegistry(preprocessors=[lambda text: text.replace("**", "^")])
 
 
 @dataclass(frozen=True)
@@ -254,9 +257,31 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
     channels = []
     for name in names:
         variable, level = _named(available, name, predictions)
-        units = truth.dataset[_named(in_truth, name, truth)[0]].attrs.get("units", "")
-        channels.append(Channel(name, variable, level, str(units)))
+        units = str(truth.dataset[_named(in_truth, name, truth)[0]].attrs.get("units", ""))
+        given = str(predictions.dataset[variable].attrs.get("units", units))
+        if units and given and not same_unit(given, units):
+            raise UserError(
+                f"{predictions.label} has '{variable}' in {given} and {truth.label} in {units}: "
+                "convert one of them."
+            )
+        channels.append(Channel(name, variable, level, units))
     return channels
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Tell whether two units are one: the same text, or the same quantity as pint reads them.
+
+    Examples
+    --------
+    >>> same_unit("K", "kelvin"), same_unit("hPa", "Pa")
+    (True, False)
+    """
+    if one == other:
+        return True
+    try:
+        return bool(UNITS.Quantity(1.0, one) == UNITS.Quantity(1.0, other))
+    except (pint.PintError, ValueError, TypeError):
+        return False
 
 
 def channels_of(source: Source, time: str = "time") -> dict[str, tuple[str, float | None]]:

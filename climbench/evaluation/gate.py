@@ -47,6 +47,7 @@ def gate(
     verdicts: list[Verdict] = []
     for number, rule in enumerate(rules.rules, start=1):
         other = _model(reference, rule.reference or reference_model, "reference")
+        _check_counts(own, other)
         found = list(_judge(number, rule, own, other, rules))
         if not found:
             raise UserError(
@@ -55,6 +56,17 @@ def gate(
             )
         verdicts += found
     return GateResult(rules.name, tuple(verdicts))
+
+
+def _check_counts(candidate: xr.Dataset, reference: xr.Dataset) -> None:
+    """Refuse scores of another number of samples: what was left out may be the hard part."""
+    one, other = xr.align(candidate["count"], reference["count"], join="inner")
+    if not one.drop_vars("model").equals(other.drop_vars("model")):
+        raise UserError(
+            f"The scores of '{candidate['model'].item()}' come from up to {int(one.max())} samples "
+            f"and those of '{reference['model'].item()}' from up to {int(other.max())}: evaluate "
+            "both over the same times."
+        )
 
 
 def _model(scores: xr.Dataset, name: str | None, role: str) -> xr.Dataset:

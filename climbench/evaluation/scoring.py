@@ -76,6 +76,11 @@ def evaluate(
         If something does not fit; the sentence says what.
     """
     chosen = _chosen_metrics(metrics, climatology)
+    if not 0 < confidence < 1 or draws < 0:
+        raise UserError(
+            f"confidence = {confidence} and draws = {draws}: the first must lie between 0 and 1, "
+            "the second must not be negative."
+        )
     anomalies = any(metric.needs_climatology for metric in chosen)
     forecasts, target = open_source(predictions, "predictions"), open_source(truth, "truth")
     check_same_grid(forecasts, target)

@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError
+from climbench.store import is_store, open_store
 
 ALIASES = {
     "lat": "latitude",
@@ -138,6 +139,11 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
     return Source(dataset, label, latitude[rows], longitude[columns], rows, columns)
 
 
+def _member_mean(store: xr.Dataset) -> xr.Dataset:
+    """Return a climate store with the mean of its members: what emulators are scored on."""
+    return store.mean("member", keep_attrs=True) if "member" in store.dims else store
+
+
 def _open(address: Path | str, label: str) -> xr.Dataset:
     path = Path(address)
     remote = "://" in str(address)
@@ -147,6 +153,8 @@ def _open(address: Path | str, label: str) -> xr.Dataset:
     try:
         if is_file:
             return xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
+        if is_store(address):
+            return _member_mean(open_store(address))
         # Local metadata are quick to read one by one, and many stores have no consolidated ones.
         consolidated = None if remote else False
         return xr.open_dataset(

@@ -51,11 +51,13 @@ def devices() -> list[str]:
 def run_tiny() -> bool:
     """Run the smallest experiment from archive to report; tell whether the page is there."""
     from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
     from climbench.config.folders import conf_folder
     from climbench.experiments.run import RunConfig, run
 
+    GlobalHydra.instance().clear()  # the verb's own application has done its part
     with (
         tempfile.TemporaryDirectory() as folder,
         initialize_config_dir(str(conf_folder()), version_base="1.3"),
@@ -66,6 +68,7 @@ def run_tiny() -> bool:
             f"runs_dir='{folder}/runs'",
             f"stores_dir='{folder}/stores'",
             "trainer.progress_bar=false",
+            "report=tables",
         ]
         config = OmegaConf.to_container(compose("run", overrides), resolve=True)
         return Path(run(RunConfig.parse(config)).page).is_file()

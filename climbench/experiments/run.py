@@ -52,6 +52,7 @@ class RunConfig(Options):
     candidate: str | None = None
     reference: str | None = None
     gate_decides: bool = False
+    command: str | None = None
     report: dict[str, Any] = Field(default_factory=dict)
     runs_dir: Path = Path("runs")
     stores_dir: Path = Path("stores")
@@ -72,6 +73,24 @@ class RunConfig(Options):
             first = error.errors()[0]
             option = ".".join(str(part) for part in first["loc"])
             raise UserError(f"option '{option}' is wrong: {first['msg'].lower()}.") from error
+
+    def check(self) -> None:
+        """Check what takes no work to check.
+
+        Raises
+        ------
+        UserError
+            If a folder does not exist or the gate names a model that the experiment lacks.
+        """
+        if self.data_root is not None and not self.data_root.is_dir():
+            raise UserError(f"option 'data_root': there is no folder {self.data_root}.")
+        for option in ("candidate", "reference"):
+            name = getattr(self, option)
+            if self.gate and name not in self.models:
+                raise UserError(
+                    f"option '{option}' = {name} is none of the models ({', '.join(self.models)}): "
+                    "name one of them, or leave the gate out with '~gate'."
+                )
 
 
 @dataclass(frozen=True)
@@ -95,6 +114,7 @@ class RunResult:
 
 def prepare(config: RunConfig) -> tuple[Path, Task]:
     """Build the store of an experiment, if it is not there, and pose its task."""
+    config.check()
     recipe = load_recipe(config.recipe, config.recipe_overrides)
     store = build(recipe, config.stores_dir, config.data_root)
     console.print(f"[bold]store[/]  {store}")
@@ -250,8 +270,8 @@ def provenance(config: RunConfig, store: Path) -> dict[str, Any]:
         "store hash": store_hash(store),
         "software": json.loads(attributes["software"]),
         "seed": config.trainer.seed,
-        "command": f"climbench run experiment={config.name}",
-        "hash": content_hash(config.model_dump(mode="json")),
+        "command": config.command or f"climbench run experiment={config.name}",
+        "hash": content_hash(config.model_dump(mode="json", exclude={"command"})),
         "python": sys.version.split()[0],
     }
 

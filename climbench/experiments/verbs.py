@@ -1,5 +1,6 @@
 """What each verb of the command line does: options in, exit code out."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +19,12 @@ console = Console()
 
 def run_verb(config: Config) -> int:
     """Run an experiment and show its leaderboard; its gate decides the exit code if asked to."""
+    from hydra.core.hydra_config import HydraConfig
+
     from climbench.experiments.run import RunConfig, run, show
 
-    options = RunConfig.parse(config)
+    words = shlex.join(["climbench", "run", *HydraConfig.get().overrides.task])
+    options = RunConfig.parse({**config, "command": words})
     result = run(options)
     show(result)
     failed = result.gate is not None and not result.gate["passed"]
@@ -36,7 +40,7 @@ def train_verb(config: Config) -> int:
     model = options.pop("model", None)
     if model is None:
         raise UserError("climbench train needs model=...: `climbench list models` shows them.")
-    parsed = RunConfig.parse({**options, "models": {model["name"]: model}})
+    parsed = RunConfig.parse({**options, "models": {model["name"]: model}, "gate": None})
     _, task = prepare(parsed)
     checkpoint, _ = fit(parsed, task, model["name"], ModelConfig(**model))
     console.print(str(checkpoint), soft_wrap=True)
@@ -83,15 +87,22 @@ def predict_verb(config: Config) -> int:
 def evaluate_verb(config: Config) -> int:
     """Score predictions, print the table and the path of the scores."""
     from climbench.evaluation import evaluate, write_scores
+    from climbench.metrics import get_metric
     from climbench.report import leaderboard
 
     predictions = Path(config["predictions"])
+    options = dict(config["evaluation"])
+    if config["climatology"] is None:
+        needy = [name for name in options["metrics"] if get_metric(name).needs_climatology]
+        options["metrics"] = [name for name in options["metrics"] if name not in needy]
+        if needy:
+            console.print(f"left out without climatology=PATH: {', '.join(needy)}")
     scores = evaluate(
         predictions,
         Path(config["truth"]),
         Path(config["climatology"]) if config["climatology"] else None,
         model=config["model"] or predictions.stem,
-        **config["evaluation"],
+        **options,
     )
     write_scores(scores, Path(config["output"]))
     console.print(leaderboard(scores))

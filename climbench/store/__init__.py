@@ -4,7 +4,7 @@ from climbench.store.channels import channel_names, read_channel, split_channel
 from climbench.store.describe import describe_store
 from climbench.store.disk import disk_full_is_a_user_error
 from climbench.store.layout import create_store, encoding, shard_files, write_part
-from climbench.store.opening import open_store, store_hash
+from climbench.store.opening import is_store, open_store, store_hash
 from climbench.store.packed import pack
 from climbench.store.provenance import software_versions, source_record
 from climbench.store.reader import PackedReader
@@ -20,6 +20,7 @@ __all__ = [
     "disk_full_is_a_user_error",
     "encoding",
     "hours",
+    "is_store",
     "open_store",
     "pack",
     "read_channel",

@@ -52,6 +52,12 @@ def open_store(path: Path | str) -> xr.Dataset:
     return ds
 
 
+def is_store(path: Path | str) -> bool:
+    """Tell whether a folder is a Zarr group that ``climbench build`` wrote, whole or damaged."""
+    file = Path(path) / "zarr.json"
+    return file.is_file() and "recipe_hash" in json.loads(file.read_text())["attributes"]
+
+
 def read_group(path: Path | str, group: str = "") -> xr.Dataset:
     """Return a group of a store, lazily, with text as the type that netCDF and pandas know."""
     root = zarr.open_group(str(path), mode="r")
@@ -68,6 +74,7 @@ def read_group(path: Path | str, group: str = "") -> xr.Dataset:
 
 
 def _check_folder(path: Path) -> None:
+    path = path.resolve()
     building = path.with_name(path.name + ".building")
     if path.name.endswith(".building") or (building.exists() and not path.exists()):
         raise UserError(

@@ -18,7 +18,7 @@ from climbench.training.module import FittedModule
 from climbench.training.network import build_network
 
 FORMAT = 1
-DAMAGE = (RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError)
+DAMAGE = (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError)
 
 
 def describe(task: Task, model: ModelConfig, trainer: TrainerConfig) -> dict[str, Any]:
