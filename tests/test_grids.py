@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from climbench.errors import UserError
 from climbench.grids import is_periodic, latitude_bounds, latitude_weights, longitude_bounds
 
 rows = st.lists(
@@ -65,3 +66,8 @@ def test_all_round_is_periodic_and_less_is_not(count, start):
     assert is_periodic(longitude)
     if count > 2:
         assert not is_periodic(longitude[:-1])
+
+
+def test_an_unknown_weighting_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match="no weighting 'cosine': did you mean 'cos'"):
+        latitude_weights([0.0, 10.0], "cosine")

@@ -1,1 +1,1 @@
-"""Contract suites that outside models can run on themselves."""
+"""Contract suites that outside models, metrics, sources and recipes can run on themselves."""

@@ -283,6 +283,23 @@ def test_options_that_are_wrong(forecasts, truth, climatology, tmp_path):
         evaluate(forecasts, truth, climatology.isel(hour=[0]), ["acc"])
 
 
+def test_units_that_differ_are_refused(forecasts, truth):
+    celsius = forecasts.copy()
+    celsius["2m_temperature"] = (celsius["2m_temperature"] - 273.15).assign_attrs(units="degC")
+    with pytest.raises(UserError, match="'2m_temperature' in degC and truth in K: convert one"):
+        evaluate(celsius, truth, draws=0)
+
+
+def test_a_damaged_store_is_refused_as_truth(tmp_path, truth, forecasts):
+    path = tmp_path / "truth.zarr"
+    attributes = {"climbench_format": 1, "recipe_hash": "abc", "recipe": "{}"}
+    truth.assign_attrs(attributes).to_zarr(path, zarr_format=3, consolidated=False)
+    evaluate(forecasts, path, draws=0)
+    next(file for file in (path / "2m_temperature" / "c").rglob("*") if file.is_file()).unlink()
+    with pytest.raises(UserError, match="is damaged"):
+        evaluate(forecasts, path, draws=0)
+
+
 def test_maps_too_large_for_memory_are_refused(forecasts, truth, monkeypatch):
     monkeypatch.setattr("climbench.evaluation.scoring.LARGEST_MAPS", 1000)
     with pytest.raises(UserError, match="give maps=false"):

@@ -144,6 +144,13 @@ def test_scores_made_differently_are_refused(scores, truth, forecasts):
         gate(scores["good"], other, rules({"metric": "rmse"}))
 
 
+def test_scores_of_other_samples_are_refused(scores, truth, climatology, persistence):
+    few = persistence(truth, truth.time[:20], [0], error=0.3)  # the hard days may be left out
+    fewer = evaluate(few, truth, climatology, ["rmse", "bias", "acc"], model="few", draws=20)
+    with pytest.raises(UserError, match=r"up to 20 samples .* up to 40:"):
+        gate(fewer, scores["good"], rules({"metric": "rmse"}))
+
+
 def test_emulation_compares_scores_alone(runs):
     prediction, truth = runs
     good = evaluate(prediction, truth, metrics=["nrmse_total"])

@@ -1,0 +1,44 @@
+"""Every recipe of the package, made small, keeps the contract; so does every kind of source."""
+
+import pytest
+
+from climbench.recipes import list_recipes, load_recipe
+from climbench.recipes.sources import OPENERS
+from climbench.testing.recipe_contract import check_recipe
+
+SMALL = {
+    "planet_weather": {
+        "dates": {"start": "2000-01-01", "end": "2000-01-20"},
+        "statistics": {"period": ["2000-01-01", "2000-01-15"]},
+    },
+    "planet_climate": {},
+    "ncep_slp": {
+        "dates": {"start": "2001-01-01", "end": "2002-12-31"},
+        "statistics": {"period": ["2001-01-01", "2001-12-31"]},
+    },
+    "ncep_air": {},
+    "ipsl_cmip6_annual": {},
+    "era5_uk": {},
+}
+
+
+def test_no_recipe_is_left_out():
+    assert set(SMALL) == set(list_recipes())
+
+
+def test_every_kind_of_source_is_used_by_a_recipe():
+    used = {type(source) for name in SMALL for source in load_recipe(name).sources}
+    assert used == set(OPENERS)
+
+
+@pytest.mark.parametrize("name", [name for name in SMALL if name.startswith("planet_")])
+def test_simulated_recipe_keeps_the_contract(name, tmp_path):
+    store = check_recipe(name, tmp_path, SMALL[name])
+    assert store.attrs["simulated"] == "true"
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("name", [name for name in SMALL if not name.startswith("planet_")])
+def test_real_recipe_keeps_the_contract(name, tmp_path, data_root):
+    store = check_recipe(name, tmp_path, SMALL[name], data_root)
+    assert store.attrs["simulated"] == "false"
