@@ -70,7 +70,7 @@ def test_another_seed_trains_again_but_keeps_the_store(weather, tmp_path):
         update={
             "trainer": config.trainer.model_copy(update={"seed": 1}),
             "models": {"persistence": config.models["persistence"]},
-            "candidate": None,
+            "gate": None,
         }
     )
     result = run(changed)
