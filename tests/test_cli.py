@@ -56,6 +56,8 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["report", "scores=a.nc"], "a.nc"),
         (["run", "experiment=quickstart", "~models.resnet"], "'candidate' = resnet is none of"),
         (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
+        (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
+        (["build", "recipe=planet_weather", "dates=2002-01-01/2002-13-31"], "2002-13-31"),
     ],
 )
 def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):

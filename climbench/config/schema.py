@@ -43,11 +43,11 @@ class ModelConfig(Options):
 class TrainerConfig(Options):
     """How training runs on this machine (conf/trainer/*.yaml)."""
 
-    accelerator: str = "auto"
+    accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"] = "auto"
     devices: int | str | list[int] = "auto"
     num_nodes: int = Field(default=1, ge=1)
     strategy: str = "auto"
-    precision: str = "32-true"
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "32-true"
     batch_size: int = Field(default=32, ge=1)
     num_workers: int = Field(default=0, ge=0)
     seed: int = 0

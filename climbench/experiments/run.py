@@ -80,10 +80,8 @@ class RunConfig(Options):
         Raises
         ------
         UserError
-            If a folder does not exist or the gate names a model that the experiment lacks.
+            If the gate names a model that the experiment lacks.
         """
-        if self.data_root is not None and not self.data_root.is_dir():
-            raise UserError(f"option 'data_root': there is no folder {self.data_root}.")
         for option in ("candidate", "reference"):
             name = getattr(self, option)
             if self.gate and name not in self.models:

@@ -2,6 +2,7 @@
 
 from torch import Tensor, nn
 
+from climbench.errors import UserError
 from climbench.models.channels import NetworkInput, NetworkOutput
 from climbench.models.padding import Edges, GlobeConv2d
 from climbench.tasks.sample import Sample, Signature
@@ -32,6 +33,11 @@ class ResNet(nn.Module):
     residual
         Whether the network gives the change from the last input instead of the target itself.
 
+    Raises
+    ------
+    UserError
+        If there is no channel or no block.
+
     References
     ----------
     Rasp and Thuerey (2021), Data-driven medium-range weather prediction with a Resnet pretrained
@@ -49,6 +55,11 @@ class ResNet(nn.Module):
         residual: bool = False,
     ) -> None:
         super().__init__()
+        if min(hidden_channels, blocks) < 1:
+            raise UserError(
+                f"ResNet: hidden_channels = {hidden_channels} and blocks = {blocks} must be at "
+                "least 1."
+            )
         edges = Edges.of(signature.latitude, signature.longitude)
         self.longitude_equivariant = edges.periodic and not (calendar or coordinates)
         self.input = NetworkInput(

@@ -64,6 +64,8 @@ def build(recipe: Recipe, stores_dir: Path, data_root: Path | None = None) -> Pa
     UserError
         If a source, a step, a check or the disk is at fault; what was finished is kept.
     """
+    if data_root is not None and not data_root.is_dir():
+        raise UserError(f"option 'data_root': there is no folder {data_root}.")
     path = store_path(recipe, stores_dir)
     if path.exists():
         return path

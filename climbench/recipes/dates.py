@@ -1,14 +1,18 @@
 """Dates as recipes write them."""
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Any
 
 import pandas as pd
 import xarray as xr
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from climbench.errors import UserError
+
+PATTERN = r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([T ]\d\d(:\d\d){0,2})?)?)?"
 
 
 def _as_text(value: Any) -> Any:
@@ -18,11 +22,15 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, date | int) else value
 
 
-DateText = Annotated[
-    str,
-    BeforeValidator(_as_text),
-    Field(pattern=r"^\d{4}(-\d\d(-\d\d([T ]\d\d(:\d\d){0,2})?)?)?$"),
-]
+def _is_date(text: str) -> str:
+    if not re.fullmatch(PATTERN, text):
+        raise PydanticCustomError(
+            "date", "write YYYY, YYYY-MM or YYYY-MM-DD, with Thh:mm if need be"
+        )
+    return text
+
+
+DateText = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_date)]
 """A date as text, from a year (``2001``) to a second (``2001-01-01T06:00:00``)."""
 
 

@@ -12,6 +12,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
 
 from climbench.config import ModelConfig, TrainerConfig
 from climbench.errors import UserError
@@ -78,7 +79,10 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
     with quiet():
         L.seed_everything(trainer.seed, workers=True, verbose=False)
         module = build_module(record)
-        fitting = _trainer(model, trainer, directory)
+        try:
+            fitting = _trainer(model, trainer, directory)
+        except (MisconfigurationException, ValueError) as error:
+            raise UserError(f"the options of 'trainer' do not fit this machine: {error}") from error
         if model.optimizer is None:
             steady = steady_batch(task.signature, trainer.batch_size)
             trainer = trainer.model_copy(update={"batch_size": steady})
