@@ -25,7 +25,7 @@ def _as_text(value: Any) -> Any:
 def _is_date(text: str) -> str:
     if not re.fullmatch(PATTERN, text):
         raise PydanticCustomError(
-            "date", "write YYYY, YYYY-MM or YYYY-MM-DD, with Thh:mm if need be"
+            "date", "{text} is no date: write YYYY, YYYY-MM or YYYY-MM-DD", {"text": text}
         )
     return text
 
