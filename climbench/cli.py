@@ -1,6 +1,7 @@
 """The command line: ``climbench VERB key=value ...``. A thin dispatcher; imports nothing heavy."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ VERBS = {
     "train": "fit one model of an experiment: experiment=quickstart model=resnet",
     "predict": "write the predictions of a checkpoint: checkpoint=PATH",
     "evaluate": "score predictions: predictions=PATH truth=STORE",
+    "climatology": "mean and quantiles by day of year and hour: truth=STORE period=[FIRST,LAST]",
+    "compare": "which differences are real: candidate=scores_a.nc reference=scores_b.nc",
     "gate": "pass or fail: candidate=scores_a.nc reference=scores_b.nc rules=FILE",
     "report": "tables, curves and maps: scores=scores.nc",
     "list": "what is there: list [experiments|recipes|models|tasks|metrics]",
@@ -22,6 +25,9 @@ VERBS = {
 
 POSITIONAL = {"list": "what", "inspect": "store"}
 """Verbs whose first argument may be given without ``key=``."""
+
+LABEL = re.compile(r"""(?<!["'\w])(\w+\([^()"']*\))""")
+"""A metric with parameters, which Hydra would take for a function of its own."""
 
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
@@ -131,6 +137,8 @@ def _as_overrides(verb: str, arguments: Sequence[str]) -> list[str]:
             flags += [word, next(words, "")]
         elif word.startswith("-"):
             flags.append(word)
+        elif word.startswith("metrics="):
+            overrides.append(LABEL.sub(r'"\1"', word))
         elif "=" in word or word.startswith("~"):
             overrides.append(word)
         elif position == 0 and verb in POSITIONAL:

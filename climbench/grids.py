@@ -7,20 +7,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from climbench.errors import UserError, nearest
 
-Weighting = Literal["area", "cos", "none"]
+Weighting = Literal["area", "area_half_step", "cos", "none"]
 WEIGHTINGS: tuple[Weighting, ...] = get_args(Weighting)
 
 
-def latitude_bounds(latitude: ArrayLike) -> NDArray[np.float64]:
+def latitude_bounds(latitude: ArrayLike, caps: bool = True) -> NDArray[np.float64]:
     """Return the edges of latitude rows.
 
     Inner edges lie half-way between centres; the outer ones half a step beyond the first and
-    last centre, cut at the poles.
+    last centre, cut at the poles. Where at most another half step then remains to the pole, the
+    row owns the polar cap: the last row of a Gaussian grid, and of a grid without its pole row.
 
     Parameters
     ----------
     latitude
         Row centres, monotonic in either direction ``[latitude]``, degrees north.
+    caps
+        False leaves the outer edges half a step beyond the centres, caps or not.
 
     Returns
     -------
@@ -36,11 +39,20 @@ def latitude_bounds(latitude: ArrayLike) -> NDArray[np.float64]:
     --------
     >>> latitude_bounds([-90.0, 0.0, 90.0]).tolist()
     [-90.0, -45.0, 45.0, 90.0]
+    >>> latitude_bounds([50.0, 60.0, 70.0, 80.0]).tolist()
+    [45.0, 55.0, 65.0, 75.0, 90.0]
     """
     centres = np.atleast_1d(np.asarray(latitude, dtype=np.float64))
     if np.any(np.abs(centres) > 90.0 + 1e-6):
         raise ValueError("latitude must lie between -90 and 90 degrees")
-    return np.clip(_edges(centres, "latitude", alone=180.0), -90.0, 90.0)
+    edges = np.clip(_edges(centres, "latitude", alone=180.0), -90.0, 90.0)
+    if caps and centres.size > 1:
+        # the poles are a full step from the outer centres at most; 1e-4 for float32 coordinates
+        for outer, step in ((0, centres[0] - centres[1]), (-1, centres[-1] - centres[-2])):
+            pole = np.copysign(90.0, step)
+            if abs(pole - centres[outer]) <= abs(step) + 1e-4:
+                edges[outer] = pole
+    return edges
 
 
 def longitude_bounds(longitude: ArrayLike) -> NDArray[np.float64]:
@@ -79,9 +91,11 @@ def latitude_weights(latitude: ArrayLike, weighting: Weighting = "area") -> NDAr
     r"""Return the weight of each latitude row, with mean 1.
 
     ``area`` is the area of the cells,
-    :math:`w_j \propto |\sin\phi_{j+1/2} - \sin\phi_{j-1/2}|`; ``cos`` is
-    :math:`w_j \propto \cos\phi_j`; ``none`` weighs every row the same. On an even grid without
-    pole rows the first two agree.
+    :math:`w_j \propto |\sin\phi_{j+1/2} - \sin\phi_{j-1/2}|`, with the edges of
+    :func:`latitude_bounds`: on a global grid those of WeatherBench 2, on a regional one those
+    of WeatherBench-X. ``area_half_step`` is the same without polar caps: everywhere those of
+    WeatherBench-X. ``cos`` is :math:`w_j \propto \cos\phi_j`; ``none`` weighs every row the
+    same. On an even grid that ends half a step from the poles the first three agree.
 
     Parameters
     ----------
@@ -102,16 +116,18 @@ def latitude_weights(latitude: ArrayLike, weighting: Weighting = "area") -> NDAr
 
     References
     ----------
-    Rasp et al. (2024), WeatherBench 2, eq. (2), with outer edges half a step beyond the last
-    row instead of at the pole, so that regional grids are right too.
+    Rasp et al. (2024), WeatherBench 2, J. Adv. Model. Earth Syst. 16, eq. (2): outer edges
+    always at the poles, which a regional grid must not have. WeatherBench-X,
+    ``weighting.GridAreaWeighting``: outer edges always half a step beyond the last centres.
 
     Examples
     --------
     >>> latitude_weights([-60.0, 0.0, 60.0], "cos").tolist()
     [0.75, 1.5, 0.75]
     """
-    if weighting == "area":
-        weights = np.abs(np.diff(np.sin(np.deg2rad(latitude_bounds(latitude)))))
+    if weighting in ("area", "area_half_step"):
+        edges = latitude_bounds(latitude, caps=weighting == "area")
+        weights = np.abs(np.diff(np.sin(np.deg2rad(edges))))
     elif weighting == "cos":
         weights = np.cos(np.deg2rad(np.atleast_1d(np.asarray(latitude, dtype=np.float64))))
         weights = np.round(np.maximum(weights, 0.0), 15)

@@ -26,7 +26,8 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert time.monotonic() - start < 5  # generous: machines are shared; the imports decide
     assert done.stdout.splitlines()[-1] == "[]"
-    for verb in "build train predict evaluate gate report run list inspect doctor".split():
+    verbs = "build train predict evaluate climatology gate report run list inspect doctor"
+    for verb in verbs.split():
         assert f"\n  {verb} " in done.stdout
 
 
@@ -52,6 +53,11 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["inspect", "nowhere.zarr"], "nowhere.zarr"),
         (["predict", "checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
         (["evaluate", "predictions=a.zarr", "truth=b.zarr", "climatology=c.zarr"], "a.zarr"),
+        (
+            ["climatology", "truth=a.zarr", "output=c.zarr"],
+            "climbench climatology needs period=...",
+        ),
+        (["climatology", "truth=a.zarr", "output=c.zarr", "period=[1990,2019]"], "a.zarr"),
         (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
         (["report", "scores=a.nc"], "a.nc"),
         (["run", "experiment=quickstart", "~models.resnet"], "'candidate' = resnet is none of"),

@@ -1,9 +1,10 @@
 """Which forecast meets which truth: by the names of channels and by time stamps, not positions."""
 
 import json
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,17 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.source import Source
+from climbench.metrics.fields import ABSENT, Index
 
-Index = NDArray[np.int64]
-ABSENT = -1  # position of a truth that there is not
+TimeConvention = Literal["initial", "valid"]
+Names = dict[str, tuple[str, float | None]]  # variable and level of each name of a field
 
-UNITS = pint.UnitRegistry(preprocessors=[lambda text: text.replace("**", "^")])
+# Powers as CF writes them: m2 s-2 and m**2 s**-2 both.
+UNITS = pint.UnitRegistry(
+    preprocessors=[
+        lambda text: re.sub(r"(?<![\w.])([A-Za-z]+)(-?\d+)", r"\1^\2", text.replace("**", "^"))
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -41,7 +48,8 @@ class Pairs:
     conditions
         Lead times in hours, or names of scenarios ``[condition]``.
     samples
-        Initial times or years ``[sample]``, ascending.
+        Initial times (or valid times, where predictions are stored by them) or years
+        ``[sample]``, ascending.
     forecast_sample, forecast_condition
         Positions in the predictions ``[sample]``, ``[condition]``.
     truth_time, truth_condition
@@ -65,12 +73,25 @@ class Pairs:
         """Dimensions of samples and conditions in the predictions."""
         return ("time", "prediction_timedelta" if self.condition == "lead_time" else "scenario")
 
+    def part(self, samples: Index | slice) -> "Pairs":
+        """Return the pairs of some samples."""
+        return replace(
+            self,
+            samples=self.samples[samples],
+            forecast_sample=self.forecast_sample[samples],
+            truth_time=self.truth_time[samples],
+            truth_condition=self.truth_condition[samples],
+            day=None if self.day is None else self.day[samples],
+            hour=None if self.hour is None else self.hour[samples],
+        )
+
 
 def align(
     predictions: Source,
     truth: Source,
     climatology: Source | None,
     period: Sequence[Any] | None = None,
+    time: TimeConvention = "initial",
 ) -> Pairs:
     """Find the truth of each prediction.
 
@@ -84,7 +105,9 @@ def align(
     climatology
         Fields along ``dayofyear`` (and ``hour``), or None.
     period
-        First and last initial time, or first and last year; both count. None takes all.
+        First and last time, or first and last year; both count. None takes all.
+    time
+        Whether ``time`` of forecasts is the ``initial`` or the ``valid`` time.
 
     Raises
     ------
@@ -95,7 +118,7 @@ def align(
         if "time" not in source.dataset.indexes:
             raise UserError(f"{source.label} has no coordinate 'time'.")
     if "prediction_timedelta" in predictions.dataset.dims:
-        return _align_forecasts(predictions, truth, climatology, period)
+        return _align_forecasts(predictions, truth, climatology, period, time)
     if "scenario" in predictions.dataset.dims:
         return _align_scenarios(predictions, truth, period)
     raise UserError(
@@ -105,7 +128,11 @@ def align(
 
 
 def _align_forecasts(
-    predictions: Source, truth: Source, climatology: Source | None, period: Sequence[Any] | None
+    predictions: Source,
+    truth: Source,
+    climatology: Source | None,
+    period: Sequence[Any] | None,
+    time: TimeConvention,
 ) -> Pairs:
     times = _unique_times(predictions)
     truth_times = _unique_times(truth)
@@ -119,7 +146,14 @@ def _align_forecasts(
             "attribute units = 'hours'."
         )
     by_lead = np.argsort(leads, kind="stable")
-    valid = _valid_times(times[order], leads[by_lead])
+    again = leads[by_lead][1:][np.diff(leads[by_lead]) == np.timedelta64(0)]
+    if again.size:
+        raise UserError(
+            f"{predictions.label}: the lead time {again[0] / np.timedelta64(1, 'h'):g} h stands "
+            "there more than once."
+        )
+    leads_after = leads[by_lead] * (1 if time == "initial" else 0)
+    valid = _valid_times(times[order], leads_after)
     found = truth_times.get_indexer(pd.Index(valid.ravel())).reshape(valid.shape)
     if np.all(found == ABSENT):
         raise UserError(
@@ -246,8 +280,7 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
     if named is not None:
         names = json.loads(named)
     else:
-        common = [name for name in available if name in in_truth]
-        names = [n for n in common if n == available[n][0] or available[n][0] not in common]
+        names = _common(available, in_truth, (predictions.label, truth.label))
         names.sort(key=lambda name: (available[name][0], available[name][1] or 0.0))
     if not names:
         raise UserError(
@@ -268,6 +301,23 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
     return channels
 
 
+def _common(available: Names, in_truth: Names, labels: tuple[str, str]) -> list[str]:
+    """Return the names of fields that are in both; those with a level go before those without."""
+    common = [name for name in available if name in in_truth]
+    levelled = {available[name][0] for name in common if available[name][1] is not None}
+    for name in common:
+        levels = [
+            sorted(level for variable, level in names.values() if variable == name and level)
+            for names in (available, in_truth)
+        ]
+        if name not in levelled and available[name][1] is None and all(levels):
+            raise UserError(
+                f"'{name}' is on the level {levels[0][0]:g} hPa in {labels[0]} and on "
+                f"{levels[1][0]:g} hPa in {labels[1]}: take the same level of both."
+            )
+    return [name for name in common if available[name][1] is not None or name not in levelled]
+
+
 def same_unit(one: str, other: str) -> bool:
     """Tell whether two units are one: the same text, or the same quantity as pint reads them.
 
@@ -284,41 +334,51 @@ def same_unit(one: str, other: str) -> bool:
         return False
 
 
-def channels_of(source: Source, time: str = "time") -> dict[str, tuple[str, float | None]]:
+def channels_of(source: Source, time: str = "time") -> Names:
     """Return variable and level of each channel: ``variable``, or ``variable_level``.
 
     A variable whose level is a scalar coordinate has both names.
     """
-    channels: dict[str, tuple[str, float | None]] = {}
+    channels: Names = {}
     for name, array in source.dataset.data_vars.items():
         if not {"latitude", "longitude", time} <= set(array.dims):
             continue
         if "level" not in array.dims:
             channels[str(name)] = (str(name), None)
         if "level" in array.coords:
-            for level in np.atleast_1d(array["level"].to_numpy()):
+            levels = np.atleast_1d(array["level"].to_numpy())
+            if np.unique(levels).size < levels.size:
+                again = next(level for level in levels if np.sum(levels == level) > 1)
+                raise UserError(f"{source.label}: the level {again:g} stands there more than once.")
+            for level in levels:
                 channels[f"{name}_{level:g}"] = (str(name), float(level))
     return channels
 
 
-def locate(source: Source, channel: Channel, time: str = "time") -> tuple[str, int]:
-    """Return the variable that holds a channel and the position of its level.
+def locate(
+    source: Source, channels: Sequence[Channel], time: str = "time"
+) -> list[tuple[str, int]]:
+    """Return the variable that holds each channel and the position of its level.
 
     Raises
     ------
     UserError
-        If the source lacks the channel.
+        If the source lacks a channel.
     """
-    variable, level = _named(channels_of(source, time), channel.name, source)
-    if level is None or "level" not in source.dataset[variable].dims:
-        return variable, 0
-    levels = source.dataset["level"].to_numpy()
-    return variable, int(np.flatnonzero(levels == level)[0])
+    known = channels_of(source, time)
+    levels = source.dataset["level"].to_numpy().tolist() if "level" in source.dataset else []
+    places = []
+    for channel in channels:
+        dataset = source.dataset
+        alone = channel.variable in dataset and "level" not in dataset[channel.variable].coords
+        single = channel.name not in known and alone
+        variable, level = _named(known, channel.variable if single else channel.name, source)
+        along = level is not None and "level" in source.dataset[variable].dims
+        places.append((variable, levels.index(level) if along else 0))
+    return places
 
 
-def _named(
-    channels: dict[str, tuple[str, float | None]], name: str, source: Source
-) -> tuple[str, float | None]:
+def _named(channels: Names, name: str, source: Source) -> tuple[str, float | None]:
     if name not in channels:
         raise UserError(f"{source.label} has no channel '{name}': {nearest(name, channels)}")
     return channels[name]

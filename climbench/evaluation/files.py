@@ -18,11 +18,13 @@ def score_table(scores: xr.Dataset) -> pd.DataFrame:
     """
     condition = "lead_time" if "lead_time" in scores.dims else "scenario"
     columns = scores[["score", "lower", "upper", "count"]].drop_vars("orientation")
+    if "unit" not in columns.coords:
+        columns = columns.assign_coords(unit=("metric", [""] * columns.sizes["metric"]))
     order = ["model", "metric", "channel", condition, "region"]
     frame = columns.to_dataframe(dim_order=order).reset_index().dropna(subset="score")
     frame["units"] = [
-        unit_of(unit, power)
-        for unit, power in zip(frame["units"], frame["unit_power"], strict=True)
+        own.replace("{units}", unit) or unit_of(unit, power)
+        for own, unit, power in zip(frame["unit"], frame["units"], frame["unit_power"], strict=True)
     ]
     frame["count"] = frame["count"].astype(int)
     names = ["model", "metric", "variable", "level", condition, "region"]

@@ -1,21 +1,17 @@
 """The gate: whether a candidate keeps its rules against a reference, beyond chance."""
 
-from collections.abc import Iterator, Sequence
-from itertools import product
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError, nearest
-from climbench.evaluation.combining import check_conventions
-from climbench.evaluation.rules import GateRules, Rule
-from climbench.evaluation.significance import block_draws, interval
-from climbench.evaluation.verdict import GateResult, Verdict
-from climbench.metrics.metric import Metric, get_metric
-from climbench.metrics.statistic import Array
-
-SELECTORS = ("metric", "channel", "lead_time", "scenario", "region")
+from climbench.evaluation.pairing import Pair, gain, one_model, resample
+from climbench.evaluation.rules import REFERENCE, GateRules, Rule, chosen_names
+from climbench.evaluation.significance import Array, interval, normal_quantile
+from climbench.evaluation.verdict import GateResult, Outcome, Verdict
 
 
 def gate(
@@ -34,201 +30,197 @@ def gate(
     rules
         What is demanded.
     candidate_model, reference_model
-        Names; needed where a dataset holds several models. A rule's own ``reference`` goes first.
+        Names; needed where a dataset holds several models. A rule may name another model of
+        either dataset to be held against.
 
     Raises
     ------
     UserError
-        If a model is not there or not named, the scores were made differently, or a rule
-        matches nothing.
+        If a model is not there or not named, the scores were made differently or from other
+        samples, or a rule names what is not there.
     """
-    check_conventions(candidate, reference)
-    own = _model(candidate, candidate_model, "candidate")
+    own = one_model(candidate, candidate_model, "candidate")
+    pairs: dict[str, Pair] = {}
     verdicts: list[Verdict] = []
     for number, rule in enumerate(rules.rules, start=1):
-        other = _model(reference, rule.reference or reference_model, "reference")
-        _check_counts(own, other)
-        found = list(_judge(number, rule, own, other, rules))
+        opening = f"Rule {number} of '{rules.name}'"
+        if rule.against not in pairs:
+            if rule.against == REFERENCE:
+                other = one_model(reference, reference_model, "reference")
+            else:
+                other = _named(rule.against, reference, candidate, opening)
+            pairs[rule.against] = Pair.of(own, other)
+        found = list(_judge(_Case(pairs[rule.against], rule, number, rules), opening))
         if not found:
-            raise UserError(
-                f"Rule {number} of '{rules.name}' matches no score of "
-                f"'{other['model'].item()}': {rule.model_dump_json(exclude_none=True)}"
-            )
+            name = pairs[rule.against].names[1]
+            raise UserError(f"{opening}: '{name}' has no {rule.metric} where the rule looks.")
         verdicts += found
-    return GateResult(rules.name, tuple(verdicts))
+    simulated = "true" in (candidate.attrs.get("simulated"), reference.attrs.get("simulated"))
+    return GateResult(rules.name, tuple(verdicts), simulated)
 
 
-def _check_counts(candidate: xr.Dataset, reference: xr.Dataset) -> None:
-    """Refuse scores of another number of samples: what was left out may be the hard part."""
-    one, other = xr.align(candidate["count"], reference["count"], join="inner")
-    if not one.drop_vars("model").equals(other.drop_vars("model")):
-        raise UserError(
-            f"The scores of '{candidate['model'].item()}' come from up to {int(one.max())} samples "
-            f"and those of '{reference['model'].item()}' from up to {int(other.max())}: evaluate "
-            "both over the same times."
-        )
+def _named(name: str, reference: xr.Dataset, candidate: xr.Dataset, opening: str) -> xr.Dataset:
+    """Return the scores of the model that a rule names, wherever they are."""
+    known: list[str] = []
+    for scores in (reference, candidate):
+        models = [str(model) for model in scores["model"].to_numpy()]
+        if name in models:
+            return scores.sel(model=name)
+        known += models
+    raise UserError(f"{opening}: there is no model '{name}': {nearest(name, {*known, REFERENCE})}")
 
 
-def _model(scores: xr.Dataset, name: str | None, role: str) -> xr.Dataset:
-    models = [str(model) for model in scores["model"].to_numpy()]
-    if name is None:
-        if len(models) > 1:
-            raise UserError(
-                f"The {role} scores hold several models ({', '.join(models)}): name one."
-            )
-        name = models[0]
-    if name not in models:
-        raise UserError(f"The {role} scores have no model '{name}': {nearest(name, models)}")
-    return scores.sel(model=name)
+@dataclass(frozen=True)
+class _Case:
+    """One rule and the two models it is about."""
+
+    pair: Pair
+    rule: Rule
+    number: int
+    rules: GateRules
 
 
-def _judge(
-    number: int, rule: Rule, candidate: xr.Dataset, reference: xr.Dataset, rules: GateRules
-) -> Iterator[Verdict]:
+def _judge(case: _Case, opening: str) -> Iterator[Verdict]:
     """Yield the verdict of each score that a rule takes in."""
-    for where in _matches(rule, reference):
-        own = _score(candidate, where)
-        other = _score(reference, where)
-        if np.isnan(other):
-            continue
-        orientation = str(reference["orientation"].sel(metric=rule.metric).item())
-        gain = float(_gain(np.array(own), np.array(other), orientation))
-        demand = rule.margin * abs(other) * (1 if rule.compare == "better" else -1)
-        beyond = gain > demand if rule.compare == "better" else gain >= demand
-        significant = None
-        if rule.confidence is not None and np.isfinite(own):
-            significant = _significant(rule, candidate, reference, where, rules)
-        if rule.compare == "better":
-            passed = beyond and significant is not False
-        else:
-            passed = beyond or significant is False
-        lead_or_scenario = next(k for k in ("lead_time", "scenario") if k in where)
-        hours = lead_or_scenario == "lead_time"
-        condition = f"{where[lead_or_scenario]:g} h" if hours else str(where[lead_or_scenario])
-        names = str(candidate["model"].item()), str(reference["model"].item())
-        yield Verdict(
-            passed=passed,
-            sentence=_sentence(rule, where, condition, names, (own, other), passed, significant),
-            rule=number,
-            metric=rule.metric,
-            channel=str(where["channel"]),
-            condition=condition,
-            region=str(where["region"]),
-            candidate=names[0],
-            reference=names[1],
-            candidate_score=own,
-            reference_score=other,
-            change=gain / abs(other) if other != 0 else np.nan,
-            significant=significant,
-        )
+    pair, rule = case.pair, case.rule
+    scores_of = f"{opening}: the scores of '{pair.names[1]}'"
+    chosen_names([rule.metric], pair.reference["metric"], scores_of)
+    labels = rule.labels(pair.reference, f"{opening}: the")
+    own, other = pair.scores(rule.metric, labels)
+    ahead = gain(own, other, pair.orientation(rule.metric))
+    chance = _beyond_chance(case, labels)
+    noise = _beyond_noise(case, labels, ahead, other, opening)
+    for place in np.ndindex(*other.shape):
+        if np.isfinite(other[place]):
+            where = [names[index] for names, index in zip(labels.values(), place, strict=True)]
+            tests = {"chance": float(chance[place]), "internal variability": float(noise[place])}
+            scores = (float(own[place]), float(other[place]))
+            yield _verdict(case, where, scores, float(ahead[place]), tests)
 
 
-def _matches(rule: Rule, reference: xr.Dataset) -> Iterator[dict[str, Any]]:
-    """Yield the labels of each score of the reference that a rule takes in."""
-    score = reference["score"]
-    chosen: dict[str, list[Any]] = {}
-    for name in SELECTORS:
-        wanted = getattr(rule, name)
-        if name not in score.dims:
-            if wanted != "*":
-                return
-            continue
-        labels = score[name].to_numpy().tolist()
-        chosen[name] = labels if wanted == "*" else [label for label in labels if label == wanted]
-    for labels in product(*chosen.values()):
-        yield dict(zip(chosen, labels, strict=True))
+def _excess(rule: Rule, ahead: Array, other: Array) -> Array:
+    """Return the gain (or the loss, where a rule forbids one) beyond the margin."""
+    side = ahead if rule.wants_better else -ahead
+    return np.asarray(side - rule.margin * np.abs(other))
 
 
-def _score(scores: xr.Dataset, where: dict[str, Any]) -> float:
-    """Return one score; NaN where the dataset does not have it."""
-    if any(label not in scores.indexes[name] for name, label in where.items()):
-        return float("nan")
-    return float(scores["score"].sel(where).item())
+def _beyond_chance(case: _Case, labels: dict[str, list[Any]]) -> Array:
+    """Return whether draws of the samples confirm the excess: 1, 0, or NaN where none can be.
 
-
-def _gain(candidate: Array, reference: Array, orientation: str) -> Array:
-    """Return by how much the candidate is ahead, in the score's unit."""
-    if orientation == "zero":
-        return np.abs(reference) - np.abs(candidate)
-    return (candidate - reference) * (1.0 if orientation == "higher" else -1.0)
-
-
-def _significant(
-    rule: Rule,
-    candidate: xr.Dataset,
-    reference: xr.Dataset,
-    where: dict[str, Any],
-    rules: GateRules,
-) -> bool | None:
-    """Tell whether the paired bootstrap confirms a difference; None without samples.
-
-    For ``better``: whether the gain exceeds the margin in the stated share of draws. For
-    ``not_worse``: whether the candidate falls behind by more than the margin in that share.
+    Confirmed is what is above zero in all but the lowest (1 - confidence) / 2 of the draws.
     """
-    metric = get_metric(rule.metric)
-    if metric.needs_cells or "lead_time" not in where or rule.confidence is None:
-        return None
-    both = np.intersect1d(candidate["sample"].to_numpy(), reference["sample"].to_numpy())
-    here = {name: label for name, label in where.items() if name != "metric"}
-    own, other = (scores.sel(sample=both).sel(here) for scores in (candidate, reference))
-    common = (own["per_sample_weight"] > 0) & (other["per_sample_weight"] > 0)
-    if np.count_nonzero(common) < 2:
-        return None
-    length = int(max(own["block_length"].item(), other["block_length"].item()))
-    length = min(length, max(1, both.size // 2))
-    draws = block_draws(both.size, length, rules.draws, rules.seed)
-    drawn, drawn_other = (
-        _drawn_scores(metric, scores[["per_sample", "per_sample_weight"]].where(common), draws)
-        for scores in (own, other)
-    )
-    gain = _gain(drawn, drawn_other, metric.orientation)
-    ahead = gain if rule.compare == "better" else -gain
-    excess = ahead - rule.margin * np.abs(drawn_other)
-    lower, _ = interval(excess[np.isfinite(excess)], rule.confidence)
-    return bool(lower > 0)
+    rule, pair = case.rule, case.pair
+    answers = np.full([len(names) for names in labels.values()], np.nan)
+    if rule.confidence is None:
+        return answers
+    orientation = pair.orientation(rule.metric)
+    cells = {dim: names for dim, names in labels.items() if dim != pair.condition}
+    for place, condition in enumerate(labels[pair.condition]):
+        drawn = resample(pair, rule.metric, condition, cells, case.rules.bootstrap, case.rules.seed)
+        if drawn is not None:
+            ahead = gain(drawn.candidate, drawn.reference, orientation)
+            excess = _excess(rule, ahead, drawn.reference)
+            stretch = drawn.stretch(rule.confidence)
+            lower, _ = interval(excess, rule.confidence, stretch)
+            answers[:, place] = np.where(np.isfinite(lower), lower > 0, np.nan)
+    return answers
 
 
-def _drawn_scores(metric: Metric, samples: xr.Dataset, draws: Array) -> Array:
-    """Return the score of each draw, from the per-sample means of one channel and lead time."""
-    means = {
-        statistic: samples["per_sample"].sel(statistic=statistic.name).to_numpy()
-        for statistic in metric.statistics
-    }
-    return metric.resampled(means, samples["per_sample_weight"].fillna(0.0).to_numpy(), draws)
+def _beyond_noise(
+    case: _Case, labels: dict[str, list[Any]], ahead: Array, other: Array, opening: str
+) -> Array:
+    """Return whether the excess is larger than internal variability explains: 1, 0 or NaN."""
+    rule = case.rule
+    if rule.noise is None or rule.confidence is None:
+        return np.full(other.shape, np.nan)
+    noise = case.pair.noise(rule.metric, labels)
+    if noise is None or np.isnan(noise[np.isfinite(ahead)]).any():
+        one, two = case.pair.names
+        raise UserError(
+            f"{opening}: the scores of '{one}' and '{two}' do not say how much of {rule.metric} is "
+            "internal variability: evaluate against a truth with members, or leave out 'noise'."
+        )
+    return np.where(_excess(rule, ahead, other) > normal_quantile(rule.confidence) * noise, 1.0, 0)
 
 
-def _sentence(
-    rule: Rule,
-    where: dict[str, Any],
-    condition: str,
-    names: Sequence[str],
-    values: tuple[float, float],
-    passed: bool,
-    significant: bool | None,
-) -> str:
-    own, other = values
-    candidate, reference = (name.upper() for name in names)
-    place = f"{rule.metric} of {where['channel']} at {condition}"
-    place += "" if where["region"] == "global" else f" in {where['region']}"
-    verdict = "PASS" if passed else "FAIL"
+def _verdict(
+    case: _Case,
+    where: list[Any],
+    scores: tuple[float, float],
+    ahead: float,
+    tests: dict[str, float],
+) -> Verdict:
+    pair, rule = case.pair, case.rule
+    (own, other), (candidate, reference) = scores, pair.names
+    channel, label, region = where
+    condition = f"{label:g} h" if pair.condition == "lead_time" else str(label)
+    made = {name: bool(answer) for name, answer in tests.items() if not np.isnan(answer)}
+    significant = all(made.values()) if made else None
+    outcome = _outcome(rule, ahead, other, significant)
+    place = f"{rule.metric} of {channel} at {condition}"
+    place += "" if region == "global" else f" in {region}"
     if np.isnan(own):
-        return f"{verdict}: {candidate} has no {place}, {reference} has {other:.4g}."
-    relation = "<" if own < other else ">" if own > other else "="
-    change = f" ({100 * _change(own, other):+.1f} %)"
-    orientation = get_metric(rule.metric).orientation
-    gain = float(_gain(np.array(own), np.array(other), orientation))
-    verb = "beats" if gain > 0 else "falls behind" if gain < 0 else "equals"
-    notes = [f"margin {100 * rule.margin:g} %"] if rule.margin else []
-    if significant is not None:
-        what = "gain" if rule.compare == "better" else "loss"
-        notes.append(f"{what} {'' if significant else 'not '}beyond chance at {rule.confidence:g}")
-    note = f", {', '.join(notes)}" if notes else ""
-    return (
-        f"{verdict}: {candidate} {verb} {reference} on {place}: "
-        f"{own:.4g} {relation} {other:.4g}{change}{note}."
+        sentence = f"{candidate} has no {place}, {reference} has {other:.4g}"
+    else:
+        sentence = (
+            f"{_comparison(case, place, scores, ahead, outcome)}{_notes(rule, outcome, made)}"
+        )
+    return Verdict(
+        passed=outcome == "pass" or (outcome == "not significant" and not rule.wants_better),
+        outcome=outcome,
+        sentence=f"{outcome.upper()}: {sentence}.",
+        rule=case.number,
+        metric=rule.metric,
+        channel=str(channel),
+        condition=condition,
+        region=str(region),
+        candidate=candidate,
+        reference=reference,
+        candidate_score=own,
+        reference_score=other,
+        change=ahead / abs(other) if other != 0 else np.nan,
+        significant=significant,
     )
 
 
-def _change(own: float, other: float) -> float:
-    """Return the difference relative to the reference; infinite where that is zero."""
-    return (own - other) / abs(other) if other else float(np.sign(own)) * np.inf
+def _outcome(rule: Rule, ahead: float, other: float, significant: bool | None) -> Outcome:
+    if np.isnan(ahead):
+        return "fail"
+    beyond = float(_excess(rule, np.array(ahead), np.array(other))) > 0
+    if beyond and significant is False:
+        return "not significant"
+    return "pass" if beyond is rule.wants_better else "fail"
+
+
+def _comparison(
+    case: _Case, place: str, scores: tuple[float, float], ahead: float, outcome: Outcome
+) -> str:
+    """Return who is ahead of whom, where, and both scores."""
+    own, other = scores
+    candidate, reference = case.pair.names
+    if outcome == "not significant":
+        verb = "is ahead of" if ahead > 0 else "is behind"
+    else:
+        verb = "beats" if ahead > 0 else "falls behind" if ahead < 0 else "equals"
+    sized = case.pair.orientation(case.rule.metric) == "zero"
+    shown = [f"|{value:.4g}|" if sized else f"{value:.4g}" for value in scores]
+    if sized:
+        own, other = abs(own), abs(other)
+    relation = "<" if own < other else ">" if own > other else "="
+    change = f" ({100 * (own - other) / abs(other):+.1f} %)" if other else ""
+    values = f" {relation} ".join(shown)
+    return f"{candidate} {verb} {reference} on {place}: {values}{change}"
+
+
+def _notes(rule: Rule, outcome: Outcome, made: dict[str, bool]) -> str:
+    """Return what decided besides the scores: margin and tests."""
+    notes = [f"margin {100 * rule.margin:g} %"] if rule.margin else []
+    what = "gain" if rule.wants_better else "loss"
+    asked = outcome == "not significant" or (outcome == "pass") is rule.wants_better
+    if asked and made:
+        names = [name for name, answer in made.items() if answer == (outcome != "not significant")]
+        side = "within" if outcome == "not significant" else "beyond"
+        notes.append(f"{what} {side} {' and '.join(names)} at {rule.confidence:g}")
+    elif asked and rule.confidence is not None:
+        notes.append("untested: nothing to draw from")
+    return "".join(f", {note}" for note in notes)

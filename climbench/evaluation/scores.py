@@ -8,11 +8,21 @@ import numpy as np
 import xarray as xr
 
 from climbench.evaluation.alignment import Channel, Pairs
-from climbench.evaluation.significance import block_draws, block_length, interval
-from climbench.evaluation.source import Source
-from climbench.metrics.metric import Metric
+from climbench.evaluation.significance import (
+    block_draws,
+    block_length,
+    interval,
+    narrowness,
+)
+from climbench.metrics.averaging import ratio
+from climbench.metrics.fields import Array
+from climbench.metrics.metric import Metric, shared_statistics
+from climbench.metrics.moments import Error, SquaredError
 from climbench.metrics.state import State
-from climbench.metrics.statistic import Array, Error, SquaredError
+from climbench.metrics.statistic import Statistic
+
+MAPS: tuple[Statistic, ...] = (Error(), SquaredError())
+COMPONENT = "#"  # between a statistic's label and that of its component
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,6 @@ def scores_dataset(
     channels: Sequence[Channel],
     metrics: Sequence[Metric],
     regions: Sequence[str],
-    grid: Source,
     model: str,
     maps: bool,
     bootstrap: Bootstrap,
@@ -40,13 +49,11 @@ def scores_dataset(
     Parameters
     ----------
     state
-        All sums.
+        All means and sums.
     pairs, channels, regions
         What the state's dimensions are.
     metrics
         What is scored.
-    grid
-        The cells.
     model
         Name of the model.
     maps
@@ -55,16 +62,21 @@ def scores_dataset(
         How bounds are found; only forecasts have them.
     """
     dims = ("channel", "region", pairs.condition)
+    single = [metric for metric in metrics if metric.curve is None]
+    curves = [metric for metric in metrics if metric.curve is not None]
     forecasts = pairs.condition == "lead_time"
     length = _block_length(state) if forecasts else 0
-    score = np.stack([_ordered(metric.score(state)) for metric in metrics])
+    shape = (len(channels), len(regions), len(pairs.conditions))
+    score = _stacked([_ordered(metric.score(state)) for metric in single], shape)
     lower, upper = np.full_like(score, np.nan), np.full_like(score, np.nan)
     if forecasts and len(state.samples) > 1 and bootstrap.draws > 0:
         draws = block_draws(len(state.samples), length, bootstrap.draws, bootstrap.seed)
-        for number, metric in enumerate(metrics):
+        stretch = narrowness(len(state.samples), length, bootstrap.confidence)
+        for number, metric in enumerate(single):
             if not metric.needs_cells:
-                lower[number], upper[number] = _bounds(metric, state, draws, bootstrap.confidence)
-    means = state.means()
+                bounds = _bounds(metric, state, draws, bootstrap.confidence, stretch)
+                lower[number], upper[number] = bounds
+    labels, per_sample = _per_sample(state, single, shape)
     dataset = xr.Dataset(
         {
             "score": (("metric", *dims), score),
@@ -72,44 +84,82 @@ def scores_dataset(
             "upper": (("metric", *dims), upper),
             "count": (dims, _ordered(np.count_nonzero(state.weight > 0, axis=0))),
             "missing": (("channel", pairs.condition), state.missing.T),
-            "per_sample": (
-                ("statistic", *dims, "sample"),
-                np.stack([_ordered(np.moveaxis(mean, 0, -1)) for mean in means.values()]),
-            ),
+            "per_sample": (("statistic", *dims, "sample"), per_sample),
             "per_sample_weight": (
                 (*dims, "sample"),
                 _ordered(np.moveaxis(state.weight, 0, -1)),
             ),
             "block_length": ((), length),
         },
-        coords=_coordinates(state, pairs, channels, metrics, regions),
+        coords={
+            "metric": np.array([metric.label for metric in single], dtype=str),
+            "orientation": ("metric", np.array([m.orientation for m in single], dtype=str)),
+            "unit_power": ("metric", np.array([m.unit_power for m in single], dtype=np.int64)),
+            "unit": ("metric", np.array([m.unit for m in single], dtype=str)),
+            "channel": [channel.name for channel in channels],
+            "variable": ("channel", [channel.variable for channel in channels]),
+            "level": ("channel", [_number(channel.level) for channel in channels]),
+            "units": ("channel", [channel.units for channel in channels]),
+            "region": list(regions),
+            pairs.condition: pairs.conditions,
+            "statistic": np.array(labels, dtype=str),
+            "sample": pairs.samples,
+        },
     )
+    for metric in curves:
+        dataset = _with_curve(dataset, metric, state, dims)
     if maps:
-        dataset = dataset.assign(_maps(state, pairs.condition, grid))
-        dataset = dataset.assign_coords(latitude=grid.latitude, longitude=grid.longitude)
+        dataset = _with_maps(dataset, state, pairs.condition)
     return describe(dataset.expand_dims(model=[model]))
 
 
-def _coordinates(
-    state: State,
-    pairs: Pairs,
-    channels: Sequence[Channel],
-    metrics: Sequence[Metric],
-    regions: Sequence[str],
-) -> dict[str, Any]:
-    return {
-        "metric": [metric.name for metric in metrics],
-        "orientation": ("metric", [metric.orientation for metric in metrics]),
-        "unit_power": ("metric", [metric.unit_power for metric in metrics]),
-        "channel": [channel.name for channel in channels],
-        "variable": ("channel", [channel.variable for channel in channels]),
-        "level": ("channel", [_number(channel.level) for channel in channels]),
-        "units": ("channel", [channel.units for channel in channels]),
-        "region": list(regions),
-        pairs.condition: pairs.conditions,
-        "statistic": [statistic.name for statistic in state.sums],
-        "sample": pairs.samples,
-    }
+def _stacked(arrays: Sequence[Array], shape: tuple[int, ...]) -> Array:
+    return np.stack(arrays) if arrays else np.empty((0, *shape))
+
+
+def _per_sample(
+    state: State, metrics: Sequence[Metric], shape: tuple[int, ...]
+) -> tuple[list[str], Array]:
+    """Return the labels of statistics and their means, components one by one."""
+    labels, arrays = [], []
+    for statistic in shared_statistics(metrics):
+        means = np.moveaxis(state.means[statistic], 0, 3)  # condition, channel, region, sample
+        names = statistic.components(state.layout, state.members)
+        if not names:
+            labels.append(statistic.label)
+            arrays.append(_ordered(means))
+        for number, name in enumerate(names):
+            labels.append(f"{statistic.label}{COMPONENT}{name}")
+            arrays.append(_ordered(means[..., number]))
+    return labels, _stacked(arrays, (*shape, len(state.samples)))
+
+
+def statistic_means(metric: Metric, per_sample: xr.DataArray) -> dict[Statistic, Array]:
+    """Return what a scores dataset keeps of a metric's statistics, as ``resampled`` wants it.
+
+    Parameters
+    ----------
+    metric
+        What is scored.
+    per_sample
+        Means of each statistic ``[statistic, ..., sample]``.
+
+    Returns
+    -------
+    dict
+        For each statistic ``[sample, ...]``, with a last dimension ``component`` where it has
+        several.
+    """
+    known = [str(label) for label in per_sample["statistic"].to_numpy()]
+    values = np.moveaxis(per_sample.transpose("statistic", ..., "sample").to_numpy(), -1, 1)
+    means = {}
+    for statistic in metric.statistics:
+        if statistic.label in known:
+            means[statistic] = values[known.index(statistic.label)]
+            continue
+        own = [n for n, name in enumerate(known) if name.startswith(statistic.label + COMPONENT)]
+        means[statistic] = np.moveaxis(values[own], 0, -1)
+    return means
 
 
 def _ordered(values: Any) -> Any:
@@ -122,45 +172,68 @@ def _number(level: float | None) -> float:
 
 
 def _block_length(state: State) -> int:
-    return block_length(next(iter(state.means().values())))
+    single = [means for means in state.means.values() if means.ndim == state.weight.ndim]
+    return block_length(single[0]) if single else 1
 
 
-def _bounds(metric: Metric, state: State, draws: Array, confidence: float) -> tuple[Array, Array]:
+def _bounds(
+    metric: Metric, state: State, draws: Array, confidence: float, stretch: float
+) -> tuple[Array, Array]:
     """Return both bounds ``[channel, region, condition]``, one channel at a time for memory."""
-    means = state.means()
     bounds = []
     for channel in range(state.weight.shape[2]):
-        own = {statistic: mean[:, :, channel] for statistic, mean in means.items()}
+        own = {s: state.means[s][:, :, channel] for s in metric.statistics}
         values = metric.resampled(own, state.weight[:, :, channel], draws)
-        bounds.append([np.moveaxis(bound, 0, 1) for bound in interval(values, confidence)])
+        found = interval(values, confidence, stretch)
+        bounds.append([np.moveaxis(bound, 0, 1) for bound in found])
     lower, upper = zip(*bounds, strict=True)
     return np.stack(lower), np.stack(upper)
 
 
-def _maps(state: State, condition: str, grid: Source) -> dict[str, Any]:
+def _with_curve(
+    dataset: xr.Dataset, metric: Metric, state: State, dims: tuple[str, ...]
+) -> xr.Dataset:
+    """Add a metric that has several values: its own variable along its own dimension."""
+    name = str(metric.curve)
+    coordinate = np.asarray(metric.coordinate(state.layout, state.members))
+    if name in dataset.coords and not np.array_equal(dataset[name], coordinate):
+        name = f"{name} of {metric.label}"
+    values = np.moveaxis(_ordered(metric.score(state)), -1, 0)
+    curve = xr.DataArray(values, dims=(name, *dims), coords={name: coordinate})
+    curve.attrs.update(unit_power=metric.unit_power, orientation=metric.orientation)
+    return dataset.assign({metric.label: curve})
+
+
+def _with_maps(dataset: xr.Dataset, state: State, condition: str) -> xr.Dataset:
+    """Add error maps, with latitude ascending and longitude in [0, 360)."""
     dims = ("channel", condition, "latitude", "longitude")
-    shape = (*state.missing.T.shape, grid.latitude.size, grid.longitude.size)
-    fields = {
-        "map_rmse": np.sqrt(state.cell_mean(SquaredError())),
-        "map_bias": state.cell_mean(Error()),
-    }
-    return {
-        name: (dims, np.swapaxes(values, 0, 1).reshape(shape).astype(np.float32))
-        for name, values in fields.items()
-    }
+    shape = (*state.missing.T.shape, state.layout.size)
+    maps = {name: np.empty(shape, dtype=np.float32) for name in ("map_bias", "map_rmse")}
+    for channel in range(shape[0]):  # one at a time: all maps in float64 would be large
+        for (name, values), statistic in zip(maps.items(), MAPS, strict=True):
+            mean = ratio(state.cell_sums[statistic][:, channel], state.cell_count[:, channel])
+            values[channel] = mean if name == "map_bias" else np.sqrt(mean)
+    fields = xr.Dataset(
+        {name: (dims, state.layout.fields(values)) for name, values in maps.items()},
+        coords={"latitude": state.layout.latitude, "longitude": state.layout.longitude},
+    )
+    return dataset.assign(fields.sortby(["latitude", "longitude"]).data_vars)
 
 
 def describe(dataset: xr.Dataset) -> xr.Dataset:
     """Give the variables of a scores dataset their long names and units."""
     long_names = {
         "score": "score, in the variable's units to the power unit_power",
-        "lower": "lower bound of the score (moving-block bootstrap over samples)",
-        "upper": "upper bound of the score (moving-block bootstrap over samples)",
+        "lower": "lower bound of the score",
+        "upper": "upper bound of the score",
         "count": "number of samples with a valid value",
         "missing": "values left out because forecast, truth or climatology was missing",
         "per_sample": "mean of each statistic over the cells of a region, per sample",
         "per_sample_weight": "sum of the weights of the valid cells, per sample",
         "block_length": "samples in a block of the bootstrap",
+        "noise_floor": "score of a perfect emulator, given the finite ensemble behind the truth",
+        "score_noise": "standard deviation of the score over draws of the truth's members",
+        "member_draws": "score less its mean for each draw of the truth's members",
         "map_rmse": "root mean squared error of each cell",
         "map_bias": "mean error of each cell",
         "level": "pressure in hPa, missing at the surface",

@@ -1,95 +1,36 @@
 """One pass over the data, block by block of initial times, into the state of the scores."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+import xarray as xr
 
-from climbench.evaluation.alignment import ABSENT, Channel, Index, Pairs, locate
-from climbench.evaluation.source import Source, as_slice
+from climbench.errors import UserError
+from climbench.evaluation.alignment import Channel, Pairs, locate
+from climbench.evaluation.slab import Slab
+from climbench.evaluation.source import Source
+from climbench.metrics.averaging import Regions
+from climbench.metrics.fields import ABSENT, Companion, Fields, Index, Layout, Stack
 from climbench.metrics.state import State
-from climbench.metrics.statistic import Array, Fields, Scratch, Statistic
+from climbench.metrics.statistic import Statistic
 
-KERNEL_VALUES = 65536  # values of one kernel call: its temporaries stay in the cache
-BLOCK_BYTES = 64 * 2**20  # what one read of predictions, or of truth, may take
-
-
-@dataclass
-class Window:
-    """The part of one variable of truth or climatology that the forecasts of a block need.
-
-    Parameters
-    ----------
-    source, variable, dims
-        What is read; ``dims`` are the two leading dimensions that positions refer to.
-    levels
-        Positions of the levels.
-    needed
-        Positions along ``dims[0]`` that the whole pass needs, ascending. They are read once
-        where they fit into ``BLOCK_BYTES``, else those of each block.
-    """
-
-    source: Source
-    variable: str
-    dims: tuple[str, str]
-    levels: Index
-    needed: Index
-
-    def __post_init__(self) -> None:
-        array = self.source.dataset[self.variable]
-        per_position = array.nbytes / max(array.sizes[self.dims[0]], 1)
-        self._whole = per_position * self.needed.size <= BLOCK_BYTES
-        if self._whole:
-            self._load(self.needed)
-
-    def prepare(self, needed: Index) -> None:
-        """Read the positions along ``dims[0]`` (ascending) that the next block needs."""
-        if not self._whole:
-            self._load(needed)
-
-    def _load(self, needed: Index) -> None:
-        span = int(needed[-1] - needed[0]) + 1
-        if span <= 2 * needed.size:  # one contiguous read beats picking
-            needed = np.arange(needed[0], needed[0] + span)
-        self._positions = needed
-        where = {self.dims[0]: needed, "level": self.levels}
-        self._values = self.source.read(self.variable, (*self.dims, "level"), where)
-
-    def gather(self, first: Index, second: Index, level: int) -> NDArray[Any]:
-        """Return the fields at positions along both leading dimensions ``[sample, cell]``."""
-        rows = np.searchsorted(self._positions, first)
-        if np.all(second == second[0]):  # evenly spaced fields need no copy
-            fields: NDArray[Any] = self._values[as_slice(rows), second[0], level]
-        else:
-            fields = self._values[rows, second, level]
-        return fields.reshape(first.size, -1)
+Result = TypeVar("Result")
+BLOCK_BYTES = 32 * 2**20  # what one read of predictions, or of truth, may take
+SUMS_BYTES = 64 * 2**20  # what the sums of one block may take
+SUMS_PER_FIELD = 128  # bytes of all sums of one field over one region
 
 
 @dataclass(frozen=True)
-class Group:
-    """Channels that lie in one variable of each source, read together."""
+class Data:
+    """What is scored, and how it fits together.
 
-    channels: list[int]
-    variables: tuple[str, ...]
-    levels: tuple[Index, ...]
-
-
-def accumulate(
-    predictions: Source,
-    truth: Source,
-    climatology: Source | None,
-    pairs: Pairs,
-    channels: Sequence[Channel],
-    statistics: Sequence[Statistic],
-    weights: Array,
-    maps: bool,
-) -> State:
-    """Read everything once and return the sums.
-
-    Parameters
+    Attributes
     ----------
     predictions, truth, climatology
         Sources on one grid.
@@ -97,61 +38,156 @@ def accumulate(
         Which prediction meets which truth.
     channels
         What is scored.
-    statistics
-        What is summed.
-    weights
-        Weight of each cell in each region ``[latitude * longitude, region]``, dimensionless.
-    maps
-        Whether sums per cell are kept.
+    layout
+        Where the cells lie, in the order of the predictions.
+    """
+
+    predictions: Source
+    truth: Source
+    climatology: Source | None
+    pairs: Pairs
+    channels: Sequence[Channel]
+    layout: Layout
+
+    @property
+    def members(self) -> int:
+        """Size of the ensemble; 0 where there is none."""
+        return self.predictions.dataset.sizes.get("member", 0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Channels that lie in one variable of each source, read together."""
+
+    channels: Index
+    variables: tuple[str, ...]
+    levels: tuple[Index, ...]
+
+
+@dataclass
+class Window:
+    """The part of one variable of truth or climatology that the forecasts of a block need.
+
+    It is read once where all that the pass needs fits into ``BLOCK_BYTES``, else block by block.
+    """
+
+    source: Source
+    layout: Layout
+    variable: str
+    fixed: Mapping[str, Index]
+    needed: Index
+    dim: str
+    _whole: Slab | None = field(default=None, init=False)
+
+    def slab(self, needed: Index) -> Slab:
+        """Return the fields at positions along ``dim``, perhaps with others."""
+        if self._whole is not None:
+            return self._whole
+        array = self.source.dataset[self.variable]
+        size = array.nbytes / max(array.sizes.get(self.dim, 1), 1) * self.needed.size
+        whole = size <= BLOCK_BYTES
+        slab = self._read(self.needed if whole else needed)
+        if whole or not slab.loaded:
+            self._whole = slab
+        return slab
+
+    def _read(self, needed: Index) -> Slab:
+        span = int(needed[-1] - needed[0]) + 1
+        if span <= 2 * needed.size:  # one contiguous read beats picking
+            needed = np.arange(needed[0], needed[0] + span)
+        return self.source.read(self.variable, self.layout, {**self.fixed, self.dim: needed})
+
+
+def accumulate(
+    data: Data,
+    regions: Regions,
+    statistics: Sequence[Statistic],
+    cell_statistics: Sequence[Statistic] = (),
+) -> State:
+    """Read everything once and return the means and sums.
+
+    Parameters
+    ----------
+    data
+        What is scored.
+    regions
+        Weights of the cells in the order of ``data.layout``.
+    statistics, cell_statistics
+        What is averaged over cells, and what is summed over samples in each cell.
 
     Notes
     -----
-    Memory: one block of predictions, one window of truth and one of climatology, each about
-    ``BLOCK_BYTES``, and the state; whatever the number of initial times.
+    Memory: two blocks of predictions, a window of truth and of climatology, each about
+    ``BLOCK_BYTES``, and the state; whatever the number of initial times. While one block is
+    summed the next one is read.
     """
+    pairs = data.pairs
     state = State.zeros(
-        pairs.samples, len(pairs.conditions), len(channels), weights, statistics, cells=maps
+        pairs.samples,
+        len(pairs.conditions),
+        len(data.channels),
+        regions,
+        data.layout,
+        statistics,
+        cell_statistics,
+        data.members,
     )
-    truth_dims = ("time", "scenario")
-    for group in _groups(predictions, truth, climatology, channels):
-        targets = Window(
-            truth, group.variables[1], truth_dims, group.levels[1], _present(pairs.truth_time)
+    companions = tuple(dict.fromkeys(c for s in statistics for c in s.companions))
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(workers) as pool:
+
+        def split(call: Callable[[int, int], None], number: int) -> None:
+            edges = np.linspace(0, number, min(workers, number) + 1).astype(int).tolist()
+            list(pool.map(call, edges[:-1], edges[1:]))
+
+        tasks = (
+            lambda read=read, rows=rows, group=group: (group, rows, read(rows))
+            for group in _groups(data)
+            for read in [_reader(data, group, regions, companions, split)]
+            for rows in _blocks(data, group, regions.number)
         )
-        climate = None
-        if climatology is not None and pairs.day is not None:
-            days = np.unique(pairs.day)
-            climate = Window(
-                climatology, group.variables[2], ("dayofyear", "hour"), group.levels[2], days
-            )
-        for rows in _blocks(predictions, group, pairs):
-            _add_block(state, predictions, targets, climate, pairs, group, rows)
+        for group, rows, block in _ahead(reader, tasks):
+            if block is not None:
+                state.add(rows, group.channels, block)
     return state
 
 
-def _groups(
-    predictions: Source, truth: Source, climatology: Source | None, channels: Sequence[Channel]
-) -> Iterator[Group]:
+def _ahead(reader: ThreadPoolExecutor, tasks: Iterator[Callable[[], Result]]) -> Iterator[Result]:
+    """Yield results in order while the next one is being made."""
+    waiting: deque[Future[Result]] = deque()
+    for task in tasks:
+        waiting.append(reader.submit(task))
+        if len(waiting) > 1:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _groups(data: Data) -> Iterator[Group]:
+    found = [locate(data.predictions, data.channels), locate(data.truth, data.channels)]
+    if data.climatology is not None:
+        found.append(locate(data.climatology, data.channels, time="dayofyear"))
     places: dict[tuple[str, ...], list[tuple[int, list[int]]]] = {}
-    for number, channel in enumerate(channels):
-        found = [locate(predictions, channel), locate(truth, channel)]
-        if climatology is not None:
-            found.append(locate(climatology, channel, time="dayofyear"))
-        variables = tuple(variable for variable, _ in found)
-        places.setdefault(variables, []).append((number, [level for _, level in found]))
+    for number, sources in enumerate(zip(*found, strict=True)):
+        variables = tuple(variable for variable, _ in sources)
+        places.setdefault(variables, []).append((number, [level for _, level in sources]))
     for variables, members in places.items():
         levels = np.array([level for _, level in members], dtype=np.int64).T
-        yield Group([number for number, _ in members], variables, tuple(levels))
+        numbers = np.array([number for number, _ in members], dtype=np.int64)
+        yield Group(numbers, variables, tuple(levels))
 
 
 def _present(positions: Index) -> Index:
     return np.unique(positions[positions != ABSENT])
 
 
-def _blocks(predictions: Source, group: Group, pairs: Pairs) -> Iterator[Index]:
+def _blocks(data: Data, group: Group, regions: int) -> Iterator[Index]:
     """Yield sample numbers such that a block fits into memory and follows the store's chunks."""
-    array = predictions.dataset[group.variables[0]]
+    array, pairs = data.predictions.dataset[group.variables[0]], data.pairs
     per_sample = array.nbytes / max(array.sizes["time"], 1)
-    size = max(1, int(BLOCK_BYTES / max(per_sample, 1)))
+    fields = len(pairs.conditions) * group.channels.size
+    size = int(min(BLOCK_BYTES / per_sample, SUMS_BYTES / (fields * regions * SUMS_PER_FIELD)))
+    size = max(1, size)
     chunk = int(array.encoding.get("preferred_chunks", {}).get("time", 1))
     if chunk * per_sample <= 4 * BLOCK_BYTES:  # a chunk is decompressed as a whole: read it once
         size = max(chunk, size // chunk * chunk)
@@ -163,58 +199,127 @@ def _blocks(predictions: Source, group: Group, pairs: Pairs) -> Iterator[Index]:
         yield by_place[start:stop]
 
 
-def _add_block(
-    state: State,
-    predictions: Source,
-    targets: Window,
-    climate: Window | None,
-    pairs: Pairs,
+def _reader(
+    data: Data,
     group: Group,
-    rows: Index,
-) -> None:
-    """Read the forecasts of some samples and add them, as many fields at once as fit the cache."""
-    needed = _present(pairs.truth_time[rows])
-    if needed.size == 0:
-        return
-    targets.prepare(needed)
-    if climate is not None and pairs.day is not None:
-        climate.prepare(np.unique(pairs.day[rows]))
-    sample_dim, condition_dim = pairs.forecast_dims
-    where = {
-        sample_dim: pairs.forecast_sample[rows],
-        condition_dim: pairs.forecast_condition,
-        "level": group.levels[0],
+    regions: Regions,
+    companions: Sequence[Companion],
+    split: Callable[[Callable[[int, int], None], int], None],
+) -> Callable[[Index], Fields | None]:
+    """Return the function that reads the fields of some samples of a group."""
+    pairs, layout = data.pairs, data.layout
+    level = group.levels[1]
+    targets = Window(
+        data.truth,
+        layout,
+        group.variables[1],
+        {"level": np.unique(level)},
+        _present(pairs.truth_time),
+        "time",
+    )
+    climate = _climate_windows(data, group, companions)
+
+    def read(rows: Index) -> Fields | None:
+        part = pairs.part(rows)
+        needed = _present(part.truth_time)
+        if needed.size == 0:
+            return None
+        found = targets.slab(needed).rows(
+            time=part.truth_time[..., None],
+            scenario=part.truth_condition[..., None],
+            level=level,
+        )
+        truth = Stack(
+            targets.slab(needed).values,
+            np.where(part.truth_time[..., None] == ABSENT, ABSENT, found),
+        )
+        fields = {name: window(part) for name, window in climate.items()}
+        climatology = fields.pop(None, None)
+        return Fields(
+            _forecasts(data, group, part),
+            truth,
+            climatology,
+            layout,
+            regions,
+            {name: stack for name, stack in fields.items() if name is not None},
+            split,
+        )
+
+    return read
+
+
+def _forecasts(data: Data, group: Group, part: Pairs) -> Stack:
+    sample_dim, condition_dim = part.forecast_dims
+    level = group.levels[0]
+    slab = data.predictions.read(
+        group.variables[0],
+        data.layout,
+        {
+            sample_dim: np.unique(part.forecast_sample),
+            condition_dim: np.unique(part.forecast_condition),
+            "level": np.unique(level),
+        },
+    )
+    places = {
+        sample_dim: part.forecast_sample[:, None, None],
+        condition_dim: part.forecast_condition[None, :, None],
+        "level": level[None, None, :],
     }
-    forecasts = predictions.read(group.variables[0], (sample_dim, condition_dim, "level"), where)
-    scratch = Scratch()
-    step = max(1, KERNEL_VALUES // (forecasts.shape[-2] * forecasts.shape[-1]))
-    for condition in range(len(pairs.conditions)):
-        here = np.flatnonzero(pairs.truth_time[rows, condition] != ABSENT)
-        for start in range(0, here.size, step):
-            part = here[start : start + step]
-            samples = rows[part]
-            for level, channel in enumerate(group.channels):
-                fields = Fields(
-                    forecasts[_span(part), condition, level].reshape(part.size, -1),
-                    targets.gather(*_truth_place(pairs, samples, condition), level),
-                    _climate(climate, pairs, samples, condition, level),
-                    scratch,
-                )
-                state.add(samples, condition, channel, fields)
+    if data.members:
+        places = {dim: index[..., None] for dim, index in places.items()}
+        places["member"] = np.arange(data.members)
+    return Stack(slab.values, slab.rows(**places))
 
 
-def _span(part: Index) -> slice | Index:
-    contiguous = part[-1] - part[0] + 1 == part.size
-    return slice(int(part[0]), int(part[-1]) + 1) if contiguous else part
+def _climate_windows(
+    data: Data, group: Group, companions: Sequence[Companion]
+) -> dict[Companion | None, Callable[[Pairs], Stack]]:
+    """Return functions that find the climate (None) and its companions for some pairs."""
+    climatology, pairs = data.climatology, data.pairs
+    if climatology is None or pairs.day is None:
+        return {}
+    days, variable, level = np.unique(pairs.day), group.variables[2], group.levels[2]
+
+    def of(name: str, source: Source) -> Callable[[Pairs], Stack]:
+        window = Window(source, data.layout, name, {"level": np.unique(level)}, days, "dayofyear")
+
+        def find(part: Pairs) -> Stack:
+            assert part.day is not None and part.hour is not None  # noqa: S101  see above
+            slab = window.slab(np.unique(part.day))
+            day, hour = part.day[..., None], part.hour[..., None]
+            return Stack(slab.values, slab.rows(dayofyear=day, hour=hour, level=level))
+
+        return find
+
+    windows: dict[Companion | None, Callable[[Pairs], Stack]] = {None: of(variable, climatology)}
+    for companion in companions:
+        name = f"{variable}_{companion.suffix}"
+        if name not in climatology.dataset:
+            continue  # precipitation has what temperature lacks; its metrics stay missing
+        windows[companion] = of(name, _with_companion(climatology, name, companion))
+    return windows
 
 
-def _truth_place(pairs: Pairs, samples: Index, condition: int) -> tuple[Index, Index]:
-    return pairs.truth_time[samples, condition], pairs.truth_condition[samples, condition]
-
-
-def _climate(
-    climate: Window | None, pairs: Pairs, samples: Index, condition: int, level: int
-) -> NDArray[Any] | None:
-    if climate is None or pairs.day is None or pairs.hour is None:
-        return None
-    return climate.gather(pairs.day[samples, condition], pairs.hour[samples, condition], level)
+def _with_companion(climatology: Source, name: str, companion: Companion) -> Source:
+    """Return the source with the companion's variable reduced to a field per day and hour."""
+    array: xr.DataArray = climatology.dataset[name]
+    if companion.quantile is not None:
+        known = np.atleast_1d(array["quantile"].to_numpy())
+        near = np.flatnonzero(np.isclose(known, companion.quantile))
+        if near.size == 0:
+            raise UserError(
+                f"{climatology.label}: '{name}' has the quantiles {known.tolist()}, not "
+                f"{companion.quantile:g}: build it with quantiles=[{companion.quantile:g}]."
+            )
+        array = array.isel(quantile=int(near[0])) if "quantile" in array.dims else array
+    if companion.over_year:
+        array = array.mean([dim for dim in ("hour", "dayofyear") if dim in array.dims])
+    dataset = climatology.dataset.assign({name: array})
+    return Source(
+        dataset,
+        climatology.label,
+        climatology.latitude,
+        climatology.longitude,
+        climatology.rows,
+        climatology.columns,
+    )

@@ -1,23 +1,37 @@
-"""Outcomes of the gate, as sentences, JSON and JUnit XML."""
+"""Outcomes of the gate, as sentences, JSON, JUnit XML and annotations of GitHub."""
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree
 
 import numpy as np
+
+Outcome = Literal["pass", "fail", "not significant"]
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The outcome of one rule for one score.
 
-    ``change`` is the candidate's gain relative to the reference: positive is better.
-    ``significant`` is None where no samples could be drawn.
+    Attributes
+    ----------
+    passed
+        Whether the rule is kept. What is not significant passes as not worse, not as better.
+    outcome
+        ``pass``, ``fail``, or ``not significant``: a difference that chance or internal
+        variability explains.
+    sentence
+        All of it in words.
+    change
+        The candidate's gain relative to the reference: positive is better.
+    significant
+        Whether the difference is beyond chance; None where that could not be tested.
     """
 
     passed: bool
+    outcome: Outcome
     sentence: str
     rule: int
     metric: str
@@ -38,6 +52,7 @@ class GateResult:
 
     name: str
     verdicts: tuple[Verdict, ...]
+    simulated: bool = False
 
     @property
     def passed(self) -> bool:
@@ -54,6 +69,33 @@ class GateResult:
         """A sentence per verdict."""
         return [verdict.sentence for verdict in self.verdicts]
 
+    @property
+    def summary(self) -> str:
+        """The whole gate in one sentence."""
+        kept = sum(verdict.passed for verdict in self.verdicts)
+        data = " on simulated data" if self.simulated else ""
+        word = "passed" if self.passed else "failed"
+        return (
+            f"Gate {self.name} {word}{data}: {kept} of {len(self.verdicts)} scores keep the rules."
+        )
+
+    @property
+    def annotations(self) -> list[str]:
+        """Lines that GitHub Actions shows on the page of a job: what failed, and what nearly did.
+
+        Examples
+        --------
+        >>> GateResult("mine", ()).annotations
+        []
+        """
+        lines = []
+        for verdict in self.verdicts:
+            level = "error" if not verdict.passed else "warning"
+            if verdict.outcome != "pass":
+                title = _escaped(f"climbench gate {self.name}", also=":,")
+                lines.append(f"::{level} title={title}::{_escaped(verdict.sentence)}")
+        return lines
+
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain values; numbers that are not finite are None."""
         verdicts = [
@@ -63,7 +105,12 @@ class GateResult:
             }
             for verdict in self.verdicts
         ]
-        return {"name": self.name, "passed": self.passed, "verdicts": verdicts}
+        return {
+            "name": self.name,
+            "passed": self.passed,
+            "simulated": self.simulated,
+            "verdicts": verdicts,
+        }
 
     def write_json(self, path: Path) -> Path:
         """Write the verdicts as JSON."""
@@ -89,6 +136,14 @@ class GateResult:
             element.text = verdict.sentence
             if not verdict.passed:
                 element.set("message", verdict.sentence)
+                element.set("type", verdict.outcome)
         ElementTree.indent(suite)
         ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
         return path
+
+
+def _escaped(text: str, also: str = "") -> str:
+    """Return text as GitHub's workflow commands want it: what ends or splits a command encoded."""
+    for sign in "%\r\n" + also:  # the percent sign first, as the others bring new ones
+        text = text.replace(sign, f"%{ord(sign):02X}")
+    return text

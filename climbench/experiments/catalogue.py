@@ -40,10 +40,10 @@ def entries(kind: str) -> dict[str, str]:
 
         return list_recipes()
     if kind == "metrics":
-        from climbench.metrics import get_metric, metric_names
+        from climbench.metrics.metric import metric_class, metric_names
 
         first_lines = {
-            name: (get_metric(name).__doc__ or "").splitlines()[0] for name in metric_names()
+            name: (metric_class(name).__doc__ or "").splitlines()[0] for name in metric_names()
         }
         return {name: line.partition(", :math:")[0] for name, line in first_lines.items()}
     group = kind.removesuffix("s")

@@ -239,10 +239,8 @@ def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path)
     write_scores(scores, path)
     verdict = None
     if config.gate and config.candidate and config.reference:
-        rules = GateRules(**config.gate)
-        verdict = gate(
-            scores.sel(model=[config.candidate]), scores.sel(model=[config.reference]), rules
-        )
+        rules = GateRules.parse(config.gate, "The gate")
+        verdict = gate(scores, scores, rules, config.candidate, config.reference)
         verdict.write_json(path / "gate.json")
         verdict.write_junit(path / "gate.xml")
     report(
@@ -285,5 +283,5 @@ def show(result: RunResult) -> None:
     out.print(leaderboard(result.scores))
     if result.gate:
         for verdict in result.gate["verdicts"]:
-            out.print(f"gate: {verdict['sentence']}")
+            out.print(f"gate: {verdict['sentence']}", markup=False)
     out.print(f"report: {result.page}", soft_wrap=True)

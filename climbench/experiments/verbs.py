@@ -1,5 +1,7 @@
 """What each verb of the command line does: options in, exit code out."""
 
+import json
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -85,28 +87,69 @@ def predict_verb(config: Config) -> int:
 
 
 def evaluate_verb(config: Config) -> int:
-    """Score predictions, print the table and the path of the scores."""
-    from climbench.evaluation import evaluate, write_scores
-    from climbench.metrics import get_metric
-    from climbench.report import leaderboard
+    """Score predictions, print the table and the path of the scores; or check earlier scores."""
+    from climbench.evaluation import check_scores, evaluate, write_scores
+    from climbench.report import listing
 
-    predictions = Path(config["predictions"])
-    options = dict(config["evaluation"])
+    if config["check"]:
+        differences = check_scores(Path(config["check"]))
+        for sentence in differences or ["computed again, every score is the same"]:
+            console.print(f"{config['check']}: {sentence}", soft_wrap=True)
+        return 1 if differences else 0
+    for name in ("predictions", "truth"):
+        if config[name] is None:
+            raise UserError(f"climbench evaluate needs {name}=PATH.")
+    options = {option: config[option] for option in EVALUATE_OPTIONS}
+    options["model"] = config["name"] or Path(config["predictions"]).stem
     if config["climatology"] is None:
-        needy = [name for name in options["metrics"] if get_metric(name).needs_climatology]
-        options["metrics"] = [name for name in options["metrics"] if name not in needy]
-        if needy:
-            console.print(f"left out without climatology=PATH: {', '.join(needy)}")
-    scores = evaluate(
-        predictions,
-        Path(config["truth"]),
-        Path(config["climatology"]) if config["climatology"] else None,
-        model=config["model"] or predictions.stem,
-        **options,
-    )
+        options["metrics"] = _without_climatology(options["metrics"])
+    scores = evaluate(**options)
+    scores.attrs["evaluation"] = json.dumps(options)
     write_scores(scores, Path(config["output"]))
-    console.print(leaderboard(scores))
+    console.print(listing(scores))
     console.print(str(Path(config["output"]) / "scores.nc"), soft_wrap=True)
+    return 0
+
+
+EVALUATE_OPTIONS = (
+    *("predictions", "truth", "climatology", "metrics", "preset", "weighting"),
+    *("regions", "period", "time", "nan", "missing", "maps", "bins"),
+    *("bootstrap", "confidence", "seed", "scheduler"),
+)
+
+
+def _without_climatology(metrics: list[str] | str) -> list[str] | str:
+    """Return the metrics that need no climatology, and say which were left out."""
+    from climbench.metrics import get_metric, metric_families
+
+    if isinstance(metrics, str):
+        return metrics
+    families = metric_families()
+    needy = [m for m in metrics if m not in families and get_metric(m).needs_climatology]
+    if needy:
+        console.print(f"left out without climatology=PATH: {', '.join(needy)}")
+    return [metric for metric in metrics if metric not in needy]
+
+
+def climatology_verb(config: Config) -> int:
+    """Build a climatology, print what it holds and its path."""
+    from rich.filesize import decimal
+
+    from climbench.config.instantiate import check_options
+    from climbench.evaluation import build_climatology
+    from climbench.store.opening import read_group
+
+    options = {key: config[key] for key in config if not key.endswith(("_dir", "_root"))}
+    checked = check_options(build_climatology, options, set(), "climatology")
+    path = build_climatology(**checked, progress_bar=console.is_terminal)
+    climate = read_group(path)
+    first, last = json.loads(climate.attrs["period"])
+    size = sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    console.print(f"period: {first} to {last}, window of {climate.attrs['window_days']} days")
+    console.print(f"variables: {', '.join(map(str, climate.data_vars))}", soft_wrap=True)
+    console.print(f"hours: {', '.join(map(str, climate['hour'].values))}", soft_wrap=True)
+    console.print(f"size: {decimal(size)}")
+    console.print(str(path), soft_wrap=True)
     return 0
 
 
@@ -124,30 +167,54 @@ def scores_of(address: str) -> "xr.Dataset":
 def rules_file(name: str) -> Path:
     """Return the YAML of a gate: a path, or a name in ``conf/gate``."""
     path = Path(name)
-    if path.suffix in (".yaml", ".yml") or path.exists():
+    if path.is_file():
         return path
-    if name not in group_options("gate"):
-        raise UserError(f"gate '{name}' does not exist: {nearest(name, group_options('gate'))}")
-    return conf_folder() / "gate" / f"{name}.yaml"
+    if name in group_options("gate"):
+        return conf_folder() / "gate" / f"{name}.yaml"
+    hint = nearest(path.stem, group_options("gate"))
+    raise UserError(f"The rules '{name}' are neither a file nor a name in conf/gate: {hint}")
 
 
 def gate_verb(config: Config) -> int:
-    """Compare two sets of scores; 0 when every rule holds, else 1."""
+    """Hold scores against rules; 0 when every rule is kept, else 1."""
     from climbench.evaluation import gate, load_rules
 
-    verdict = gate(
+    result = gate(
         scores_of(config["candidate"]),
         scores_of(config["reference"]),
         load_rules(rules_file(config["rules"])),
     )
-    for sentence in verdict.sentences:
-        console.print(sentence, soft_wrap=True)
+    for sentence in [*result.sentences, result.summary]:
+        console.print(sentence, soft_wrap=True, markup=False)
+    annotated = config["annotations"]
+    if annotated is None:
+        annotated = os.environ.get("GITHUB_ACTIONS") == "true"
+    for line in result.annotations if annotated else []:
+        print(line)
     if config["output"]:
         folder = Path(config["output"])
         folder.mkdir(parents=True, exist_ok=True)
-        verdict.write_json(folder / "gate.json")
-        verdict.write_junit(folder / "gate.xml")
-    return 0 if verdict.passed else 1
+        result.write_json(folder / "gate.json")
+        result.write_junit(folder / "gate.xml")
+    return result.exit_code
+
+
+def compare_verb(config: Config) -> int:
+    """Print which differences of two models are more than chance."""
+    from climbench.evaluation import compare, comparison_table, write_comparison
+
+    chosen = ("metrics", "variables", "leads", "regions", "scenarios")
+    settings = ("bootstrap", "confidence", "seed", "autocorrelation")
+    result = compare(
+        scores_of(config["candidate"]),
+        scores_of(config["reference"]),
+        **{key: config[key] for key in (*chosen, *settings)},
+    )
+    console.print(comparison_table(result))
+    if config["output"]:
+        for path in write_comparison(result, Path(config["output"])):
+            console.print(str(path), soft_wrap=True)
+    return 0
 
 
 def report_verb(config: Config) -> int:

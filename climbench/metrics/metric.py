@@ -1,15 +1,19 @@
 """What a metric is, and the table of those that have a name."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, TypeVar
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
+import yaml
 
 from climbench.errors import UserError, nearest
-from climbench.metrics.state import State, ratio
-from climbench.metrics.statistic import Array, Statistic
+from climbench.metrics.averaging import ratio
+from climbench.metrics.fields import Array, Layout
+from climbench.metrics.state import State
+from climbench.metrics.statistic import Statistic, label
 
 Orientation = Literal["lower", "higher", "zero"]
 
@@ -20,27 +24,43 @@ class Metric(ABC):
 
     Three steps: ``statistics`` are averaged over the cells of a sample; ``quantities`` turns
     these means into what is averaged over samples; ``value`` turns the averages into the score,
-    so a root or a ratio comes last.
+    so a root or a ratio comes last. Parameters are fields of the dataclass; where they differ
+    from the defaults they are part of the ``label``, such as ``rmse(root=before)``.
 
     Attributes
     ----------
     name
         Name in options, files and tables.
+    family
+        The group of metrics it belongs to, which options may name instead.
     orientation
         Whether a better score is ``lower``, ``higher``, or nearer to ``zero``.
     unit_power
         The score's unit is the variable's unit to this power.
+    unit
+        The score's unit where it is not that; ``{units}`` in it stands for the variable's.
     equal_samples
         Whether each sample counts the same, instead of by the weight of its valid cells.
     needs_cells
         Whether the score follows from sums per cell; samples cannot be redrawn then.
+    curve
+        Name of the dimension along which the metric has several values (a histogram, a
+        spectrum); None for a single score.
     """
 
     name: ClassVar[str]
+    family: ClassVar[str] = "deterministic"
     orientation: ClassVar[Orientation]
     unit_power: ClassVar[int]
+    unit: ClassVar[str] = ""
     equal_samples: ClassVar[bool] = False
     needs_cells: ClassVar[bool] = False
+    curve: ClassVar[str | None] = None
+
+    @property
+    def label(self) -> str:
+        """The name, with the parameters that differ from their defaults."""
+        return label(self)
 
     @property
     @abstractmethod
@@ -48,9 +68,31 @@ class Metric(ABC):
         """The statistics that the score is made of."""
 
     @property
+    def cell_statistics(self) -> tuple[Statistic, ...]:
+        """The statistics whose sums over samples are needed in each cell."""
+        return ()
+
+    @property
     def needs_climatology(self) -> bool:
-        """Whether one of the statistics is an anomaly."""
-        return any(statistic.needs_climatology for statistic in self.statistics)
+        """Whether one of the statistics needs the climate."""
+        return any(s.needs_climatology or s.companions for s in self.statistics)
+
+    @property
+    def needs_members(self) -> bool:
+        """Whether one of the statistics needs an ensemble."""
+        return any(statistic.needs_members for statistic in self.statistics)
+
+    def coordinate(self, layout: Layout, members: int) -> Array:
+        """Return the coordinate along ``curve``, such as wavenumbers.
+
+        Parameters
+        ----------
+        layout
+            Where the cells lie.
+        members
+            Size of the ensemble; 0 where there is none.
+        """
+        raise NotImplementedError(f"the metric '{self.name}' has no curve")
 
     def quantities(self, means: Mapping[Statistic, Array]) -> Array:
         """Return what is averaged over samples ``[quantity, sample, ...]``.
@@ -58,7 +100,8 @@ class Metric(ABC):
         Parameters
         ----------
         means
-            Mean over cells of each statistic ``[sample, ...]``; NaN where no cell counted.
+            Mean over cells of each statistic ``[sample, ...]``, with a last dimension
+            ``component`` where it has several; NaN where no cell counted.
         """
         return np.stack([means[statistic] for statistic in self.statistics])
 
@@ -68,9 +111,9 @@ class Metric(ABC):
         return first
 
     def score(self, state: State) -> Array:
-        """Return the score ``[condition, channel, region]``."""
+        """Return the score ``[condition, channel, region]``, with a last dimension for curves."""
         everything_once = np.ones((1, len(state.samples)))
-        score: Array = self.resampled(state.means(), state.weight, everything_once)[0]
+        score: Array = self.resampled(state.means, state.weight, everything_once)[0]
         return score
 
     def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
@@ -92,11 +135,14 @@ class Metric(ABC):
         """
         quantities = self.quantities(means)
         weight = (weight > 0).astype(np.float64) if self.equal_samples else weight
+        if quantities.ndim > weight.ndim + 1:  # components
+            weight = weight[..., np.newaxis]
         weight = np.where(np.isfinite(quantities).all(axis=0), weight, 0.0)
         weighted = np.where(weight > 0, quantities, 0.0) * weight
         totals = np.tensordot(counts, weight, axes=1)
         sums = np.stack([np.tensordot(counts, quantity, axes=1) for quantity in weighted])
-        return self.value(ratio(sums, totals))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.value(ratio(sums, totals))
 
 
 _METRICS: dict[str, type[Metric]] = {}
@@ -121,29 +167,87 @@ def metric_names() -> list[str]:
     return sorted(_METRICS)
 
 
-def get_metric(metric: str | Metric) -> Metric:
-    """Return the metric of a name, with its default parameters.
+def metric_families() -> dict[str, list[str]]:
+    """Return the names of the metrics of each family.
+
+    Examples
+    --------
+    >>> "rmse" in metric_families()["deterministic"]
+    True
+    """
+    families: dict[str, list[str]] = {}
+    for name in metric_names():
+        families.setdefault(_METRICS[name].family, []).append(name)
+    return families
+
+
+def metric_class(name: str) -> type[Metric]:
+    """Return the class of the metric of a name."""
+    return _METRICS[name]
+
+
+def get_metric(metric: str | Metric, **defaults: Any) -> Metric:
+    """Return the metric of a label: its name, perhaps with parameters.
 
     Parameters
     ----------
     metric
-        A name; a metric is returned as it is.
+        A label such as ``rmse`` or ``rmse(root=before)``; a metric is returned as it is.
+    defaults
+        Parameters for those that the label does not give.
 
     Raises
     ------
     UserError
-        If no metric has the name.
+        If no metric has the name, or it has no such parameter.
 
     Examples
     --------
     >>> get_metric("rmse").orientation
     'lower'
+    >>> get_metric("rmse(root=before)").label
+    'rmse(root=before)'
     """
     if isinstance(metric, Metric):
         return metric
-    if metric not in _METRICS:
-        raise UserError(f"There is no metric '{metric}': {nearest(metric, _METRICS)}")
-    return _METRICS[metric]()
+    name, given = _parsed(metric)
+    if name not in _METRICS:
+        raise UserError(f"There is no metric '{name}': {nearest(name, _METRICS)}")
+    kind = _METRICS[name]
+    known = [item.name for item in fields(kind)]
+    for parameter in given:
+        if parameter not in known:
+            hint = nearest(parameter, known) if known else "it has none."
+            raise UserError(f"The metric '{name}' has no parameter '{parameter}': {hint}")
+    try:
+        return kind(**(defaults | given))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"The metric '{metric}' cannot be made: {error}.") from error
+
+
+def _parsed(text: str) -> tuple[str, dict[str, Any]]:
+    match = re.fullmatch(r"\s*([\w-]+)\s*(?:\((.*)\))?\s*", text)
+    if match is None:
+        raise UserError(f"'{text}' is no metric: write a name, or name(parameter=value).")
+    name, inside = match.groups()
+    if not inside:
+        return name, {}
+    given: dict[str, Any] = {}
+    for part in re.split(r",(?![^\[]*\])", inside):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise UserError(f"'{text}' is no metric: write {name}(parameter=value).")
+        read = yaml.safe_load(value)
+        given[key.strip()] = tuple(map(_number, read)) if isinstance(read, list) else _number(read)
+    return name, given
+
+
+def _number(value: Any) -> Any:
+    """Read numbers such as 1e-05 too, which YAML takes for text."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def shared_statistics(metrics: Sequence[Metric]) -> tuple[Statistic, ...]:

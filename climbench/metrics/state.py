@@ -1,38 +1,42 @@
-"""The state of a scoring: weighted sums that can be filled block by block and merged."""
+"""The state of a scoring: means over cells and sums over samples, filled in parts and merged."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from climbench.metrics.statistic import Array, Error, Fields, SquaredError, Statistic
-
-CELL_STATISTICS: tuple[Statistic, ...] = (Error(), SquaredError())
+from climbench.metrics.averaging import Regions, ratio
+from climbench.metrics.ensemble_kernel import ensemble_mean
+from climbench.metrics.fields import Array, Fields, Index, Layout
+from climbench.metrics.moments import Error, Moment, SquaredError
+from climbench.metrics.scan import scan
+from climbench.metrics.statistic import Kernel, Statistic
 
 
 @dataclass
 class State:
-    """Weighted sums over cells, per sample, and sums over samples, per cell.
+    """Means over cells of each sample, and sums over samples in each cell.
 
-    A *sample* is an initial time or a year, a *condition* a lead time or a scenario. Sums over
-    cells keep the sample as a dimension, so that resampling needs no second pass over the data.
-    States of different samples, or of different parts of the same ones, add up with ``+``.
+    A *sample* is an initial time or a year, a *condition* a lead time or a scenario. A field is
+    always averaged as a whole, and its means keep the sample as a dimension, so that resampling,
+    bins and all orders of root and mean need no second pass over the data. States of different
+    samples, or of different parts of the same ones, merge with ``+``.
 
     Attributes
     ----------
     samples
         Labels ``[sample]``, sorted, unique.
-    weights
-        Weight of each cell in each region ``[cell, region]``, dimensionless.
-    sums
-        For each statistic its weighted sum over cells ``[sample, condition, channel, region]``.
+    regions, layout, members
+        Weights of cells, where they lie, size of the ensemble (0 for none).
+    means
+        Each statistic's mean over cells ``[sample, condition, channel, region]``, with a last
+        dimension ``component`` where it has several; NaN where no cell counted.
     weight
         Sum of the weights of the cells that counted ``[sample, condition, channel, region]``.
     cell_sums
-        For error and squared error the sum over samples ``[condition, channel, cell]``; empty
-        where no maps are wanted.
+        Sums over samples of some statistics ``[condition, channel, cell]``.
     cell_count
         Number of samples in ``cell_sums`` ``[condition, channel, cell]``.
     missing, unexpected
@@ -41,22 +45,15 @@ class State:
     """
 
     samples: NDArray[Any]
-    weights: Array
-    sums: dict[Statistic, Array]
+    regions: Regions
+    layout: Layout
+    members: int
+    means: dict[Statistic, Array]
     weight: Array
     cell_sums: dict[Statistic, Array]
-    cell_count: NDArray[np.int64]
-    missing: NDArray[np.int64]
-    unexpected: NDArray[np.int64]
-    _full: Array = field(init=False, repr=False)
-    _work: list[tuple[Statistic, Array | None, Array | None]] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._full = self.weights.sum(axis=0)
-        self._work = [
-            (statistic, self.sums.get(statistic), self.cell_sums.get(statistic))
-            for statistic in {**self.sums, **self.cell_sums}
-        ]
+    cell_count: NDArray[np.int32]
+    missing: Index
+    unexpected: Index
 
     @classmethod
     def zeros(
@@ -64,9 +61,11 @@ class State:
         samples: NDArray[Any],
         conditions: int,
         channels: int,
-        weights: Array,
+        regions: Regions,
+        layout: Layout,
         statistics: Sequence[Statistic],
-        cells: bool = True,
+        cell_statistics: Sequence[Statistic] = (),
+        members: int = 0,
     ) -> Self:
         """Return the state before any block.
 
@@ -76,80 +75,97 @@ class State:
             Labels ``[sample]``, sorted, unique.
         conditions, channels
             Number of lead times or scenarios, and of channels.
-        weights
-            Weight of each cell in each region ``[cell, region]``, dimensionless.
+        regions, layout, members
+            Weights of cells, where they lie, size of the ensemble (0 for none).
         statistics
-            What is summed; equal ones count once.
-        cells
-            Whether the sums over samples are kept per cell as well.
+            What is averaged over cells; equal ones count once.
+        cell_statistics
+            What is summed over samples.
         """
-        shape = (len(samples), conditions, channels, weights.shape[1])
-        maps = (conditions, channels, weights.shape[0] if cells else 0)
+        shape = (len(samples), conditions, channels, regions.number)
+        maps = (conditions, channels, layout.size if cell_statistics else 0)
+        means = {}
+        for statistic in dict.fromkeys(statistics):
+            names = statistic.components(layout, members)
+            means[statistic] = np.full((*shape, len(names)) if names else shape, np.nan)
         return cls(
             samples=samples,
-            weights=np.ascontiguousarray(weights, dtype=np.float64),
-            sums={statistic: np.zeros(shape) for statistic in dict.fromkeys(statistics)},
+            regions=regions,
+            layout=layout,
+            members=members,
+            means=means,
             weight=np.zeros(shape),
-            cell_sums={s: np.zeros(maps) for s in CELL_STATISTICS} if cells else {},
-            cell_count=np.zeros(maps, dtype=np.int64),
+            cell_sums={s: np.zeros(maps) for s in dict.fromkeys(cell_statistics)},
+            cell_count=np.zeros(maps, dtype=np.int32),
             missing=np.zeros(maps[:2], dtype=np.int64),
             unexpected=np.zeros(maps[:2], dtype=np.int64),
         )
 
-    def add(
-        self, rows: NDArray[np.int64] | slice, condition: int, channel: int, fields: Fields
-    ) -> None:
-        """Add one block of fields of one condition and channel.
+    def add(self, samples: Index, channels: Index, block: Fields) -> None:
+        """Add a block of fields.
 
         Parameters
         ----------
-        rows
-            Position of each field among ``samples`` ``[sample]``, without repetition.
-        condition, channel
-            Positions.
-        fields
-            The block ``[sample, cell]``.
+        samples, channels
+            Positions of the block's samples and channels, without repetition.
+        block
+            The fields.
         """
-        with np.errstate(invalid="ignore"):  # infinite minus infinite: counts as missing
-            self._add((rows, condition, channel), fields)
-
-    def _add(self, here: tuple[NDArray[np.int64] | slice, int, int], fields: Fields) -> None:
-        _, condition, channel = here
-        valid = fields.valid
-        if valid is None:
-            self.weight[here] += self._full
-        else:
-            self.weight[here] += valid.astype(np.float64) @ self.weights
-            self.missing[condition, channel] += valid.size - np.count_nonzero(valid)
-            self.unexpected[condition, channel] += fields.unexpected()
-        for statistic, sums, cell_sums in self._work:
-            values = fields.masked(statistic(fields))
-            if sums is not None:
-                sums[here] += values @ self.weights
-            if cell_sums is not None:
-                cell_sums[condition, channel] += values.sum(axis=0)
+        here = np.ix_(samples, np.arange(self.missing.shape[0]), channels)
+        single = ensemble_mean(block)
+        maps = [s for s in self.cell_sums if isinstance(s, Error | SquaredError)]
+        found = scan(single, list(self.means), maps=bool(self.cell_sums))
+        self.weight[here] = found.weight
+        self.missing[:, channels] += found.missing
+        self.unexpected[:, channels] += found.unexpected
+        for statistic, means in {**found.means, **_others(block, self.means)}.items():
+            self.means[statistic][here] = means
+        together = channels[-1] - channels[0] + 1 == channels.size
+        where = slice(channels[0], channels[-1] + 1) if together else channels  # a view, no copy
         if self.cell_sums:
-            count = len(fields.truth) if valid is None else np.count_nonzero(valid, axis=0)
-            self.cell_count[condition, channel] += count
+            self.cell_count[:, where] += found.number
+        for statistic in maps:
+            self.cell_sums[statistic][:, where] += found.maps[statistic.slot // 2]
+        others = [statistic for statistic in self.cell_sums if statistic not in maps]
+        if others:
+            self._add_cells(single, channels, others)
+
+    def _add_cells(self, block: Fields, channels: Index, statistics: Sequence[Statistic]) -> None:
+        for places, batch in block.batches():
+            for statistic in statistics:
+                values = statistic.values(batch)  # type: ignore[attr-defined]
+                if batch.valid is not None:
+                    values = np.where(batch.valid, values, 0.0)
+                sums = self.cell_sums[statistic]
+                for field, (condition, channel) in enumerate(zip(*places[1:], strict=True)):
+                    sums[condition, channels[channel]] += values[field]
 
     def __add__(self, other: Self) -> Self:
-        """Merge two states; samples that both hold add up."""
-        if not np.array_equal(self.weights, other.weights) or self.sums.keys() != other.sums.keys():
-            raise ValueError("states of different weights or statistics cannot be merged")
+        """Merge two states; of a field that both hold, the other's means count."""
+        if not np.array_equal(self.regions.weights, other.regions.weights):
+            raise ValueError("states of different weights cannot be merged")
+        if self.means.keys() != other.means.keys() or self.members != other.members:
+            raise ValueError("states of different statistics or ensembles cannot be merged")
         conditions, channels = self.missing.shape
         merged = self.zeros(
             np.union1d(self.samples, other.samples),
             conditions,
             channels,
-            self.weights,
-            list(self.sums),
-            cells=bool(self.cell_sums),
+            self.regions,
+            self.layout,
+            list(self.means),
+            list(self.cell_sums),
+            self.members,
         )
         for part in (self, other):
             rows = np.searchsorted(merged.samples, part.samples)
-            merged.weight[rows] += part.weight
-            for statistic, sums in part.sums.items():
-                merged.sums[statistic][rows] += sums
+            seen = part.weight > 0
+            merged.weight[rows] = np.where(seen, part.weight, merged.weight[rows])
+            for statistic, means in part.means.items():
+                where = seen if means.ndim == seen.ndim else seen[..., np.newaxis]
+                merged.means[statistic][rows] = np.where(
+                    where, means, merged.means[statistic][rows]
+                )
             for statistic, sums in part.cell_sums.items():
                 merged.cell_sums[statistic] += sums
             merged.cell_count += part.cell_count
@@ -157,23 +173,19 @@ class State:
             merged.unexpected += part.unexpected
         return merged
 
-    def means(self) -> dict[Statistic, Array]:
-        """Return each statistic's mean over cells; NaN where no cell counted."""
-        return {statistic: ratio(sums, self.weight) for statistic, sums in self.sums.items()}
-
     def cell_mean(self, statistic: Statistic) -> Array:
         """Return a statistic's mean over samples ``[condition, channel, cell]``."""
         return ratio(self.cell_sums[statistic], self.cell_count)
 
 
-def ratio(numerator: Array, denominator: NDArray[Any]) -> Array:
-    """Divide, with NaN where the denominator is zero.
-
-    Examples
-    --------
-    >>> ratio(np.array([1.0, 0.0]), np.array([2.0, 0.0])).tolist()
-    [0.5, nan]
-    """
-    quotient = np.full(np.broadcast_shapes(np.shape(numerator), np.shape(denominator)), np.nan)
-    np.divide(numerator, denominator, out=quotient, where=denominator != 0)
-    return quotient
+def _others(block: Fields, statistics: Iterable[Statistic]) -> dict[Statistic, Array]:
+    """Compute what is no moment, kernel by kernel."""
+    kernels: dict[Kernel, list[Statistic]] = {}
+    for statistic in statistics:
+        if not isinstance(statistic, Moment) and set(statistic.companions) <= set(block.companions):
+            kernels.setdefault(type(statistic).kernel, []).append(statistic)
+    return {
+        statistic: means
+        for kernel, shared in kernels.items()
+        for statistic, means in kernel(block, shared).items()
+    }

@@ -1,117 +1,70 @@
-"""Statistics: what is summed, cell by cell, over one block of forecast and truth."""
+"""Statistics: what is averaged over the cells of each field; all scores are made of them."""
 
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from climbench.metrics.averaging import Regions
+from climbench.metrics.fields import Array, Batch, Companion, Fields, Layout
 
 
-class Scratch:
-    """Arrays that serve block after block; making new ones would cost more than the sums."""
+class Kernel(Protocol):
+    """Computes several statistics of one block in one go."""
 
-    def __init__(self) -> None:
-        self._arrays: dict[str, NDArray[Any]] = {}
-
-    def array(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64) -> NDArray[Any]:
-        """Return an array of any content, the same memory each time a name is asked for."""
-        size = math.prod(shape)
-        held = self._arrays.get(name)
-        if held is None or held.size < size or held.dtype != dtype:
-            held = self._arrays[name] = np.empty(size, dtype)
-        return held[:size].reshape(shape)
+    def __call__(
+        self, block: Fields, statistics: Sequence["Statistic"]
+    ) -> Mapping["Statistic", Array]:
+        """Return each statistic ``[sample, condition, channel, region(, component)]``."""
 
 
-class Fields:
-    """One block of matching fields; what several statistics need is computed once.
+def label(described: Any) -> str:
+    """Return a name with the parameters that differ from their defaults.
 
-    A difference of two float32 fields is rounded once to float32, all that follows is float64.
-
-    Parameters
-    ----------
-    forecast, truth
-        Fields of the same physical unit ``[sample, cell]``.
-    climatology
-        The climate at the time of the truth ``[sample, cell]``, or None.
-    scratch
-        Memory to work in; blocks that share it must be used one after the other.
+    Examples
+    --------
+    >>> from climbench.metrics import get_metric
+    >>> label(get_metric("rmse")), label(get_metric("rmse(root=before)"))
+    ('rmse', 'rmse(root=before)')
     """
+    given = [
+        f"{item.name}={_plain(getattr(described, item.name))}"
+        for item in fields(described)
+        if getattr(described, item.name) != item.default
+    ]
+    return f"{described.name}({', '.join(given)})" if given else str(described.name)
 
-    def __init__(
-        self,
-        forecast: NDArray[Any],
-        truth: NDArray[Any],
-        climatology: NDArray[Any] | None = None,
-        scratch: Scratch | None = None,
-    ) -> None:
-        self.forecast, self.truth, self.climatology = forecast, truth, climatology
-        self.scratch = scratch or Scratch()
 
-    @cached_property
-    def error(self) -> Array:
-        """Forecast minus truth ``[sample, cell]``."""
-        return self._difference("error", self.forecast, self.truth)
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(_plain(part) for part in value)}]"
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return str(value)
 
-    @cached_property
-    def forecast_anomaly(self) -> Array:
-        """Forecast minus climatology ``[sample, cell]``."""
-        return self._difference("forecast_anomaly", self.forecast, self._climate())
 
-    @cached_property
-    def truth_anomaly(self) -> Array:
-        """Truth minus climatology ``[sample, cell]``."""
-        return self._difference("truth_anomaly", self.truth, self._climate())
-
-    @cached_property
-    def valid(self) -> NDArray[np.bool_] | None:
-        """Where forecast, truth and climatology all have a value; None says everywhere."""
-        checked = [self.error] + ([] if self.climatology is None else [self.climatology])
-        if all(np.isfinite(field.sum(dtype=np.float64)) for field in checked):
-            return None
-        valid: NDArray[np.bool_] = np.logical_and.reduce([np.isfinite(field) for field in checked])
-        return valid
-
-    def unexpected(self) -> int:
-        """Count the values that the forecast lacks where the truth has one."""
-        return int(np.count_nonzero(np.isfinite(self.truth) & ~np.isfinite(self.forecast)))
-
-    def result(self) -> Array:
-        """Return memory for the values of one statistic ``[sample, cell]``, of any content."""
-        return self.scratch.array("result", self.truth.shape)
-
-    def masked(self, values: Array) -> Array:
-        """Return the values with zero where something is missing ``[sample, cell]``."""
-        if self.valid is None:
-            return values
-        kept = self.scratch.array("masked", values.shape)
-        kept.fill(0.0)
-        np.copyto(kept, values, where=self.valid)
-        return kept
-
-    def _difference(self, name: str, minuend: NDArray[Any], subtrahend: NDArray[Any]) -> Array:
-        kind = np.result_type(minuend, subtrahend, np.float32)
-        rounded = self.scratch.array(name, self.truth.shape, kind)
-        np.subtract(minuend, subtrahend, out=rounded)
-        if kind == np.float64:
-            return rounded
-        exact = self.scratch.array(f"{name} in float64", self.truth.shape)
-        np.copyto(exact, rounded)
-        return exact
-
-    def _climate(self) -> NDArray[Any]:
-        if self.climatology is None:
-            raise ValueError("this statistic needs a climatology")
-        return self.climatology
+def in_batches(block: Fields, statistics: Sequence["Statistic"]) -> dict["Statistic", Array]:
+    """Compute statistics that are written in numpy, a few fields at a time."""
+    results: dict[Statistic, Array] = {}
+    for statistic in statistics:
+        names = statistic.components(block.layout, block.members)
+        shape = (*block.shape, block.regions.number, *([len(names)] if names else []))
+        results[statistic] = np.full(shape, np.nan)
+    if not results:
+        return results
+    for places, batch in block.batches():
+        for statistic in statistics:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                results[statistic][places] = statistic.means(batch, block.regions)
+    return results
 
 
 @dataclass(frozen=True)
 class Statistic(ABC):
-    """A value per cell whose weighted sums over cells and samples all scores are made of.
+    """What is averaged over the cells of each field.
 
     Frozen, so that equal statistics of different metrics (same class, same parameters) are one
     key of a dictionary and are computed once.
@@ -119,90 +72,53 @@ class Statistic(ABC):
 
     name: ClassVar[str]
     needs_climatology: ClassVar[bool] = False
+    needs_members: ClassVar[bool] = False
+    kernel: ClassVar[Kernel] = staticmethod(in_batches)
+
+    @property
+    def label(self) -> str:
+        """The name, with the parameters that differ from their defaults."""
+        return label(self)
+
+    @property
+    def companions(self) -> tuple[Companion, ...]:
+        """Which further fields of the climatology it needs."""
+        return ()
+
+    def components(self, layout: Layout, members: int) -> tuple[str, ...]:
+        """Return the labels of its components; empty for a single number.
+
+        Parameters
+        ----------
+        layout
+            Where the cells lie.
+        members
+            Size of the ensemble; 0 where there is none.
+        """
+        return ()
 
     @abstractmethod
-    def __call__(self, fields: Fields) -> Array:
-        """Return the statistic of each cell ``[sample, cell]``.
+    def means(self, batch: Batch, regions: Regions) -> Array:
+        """Return the mean over the cells of each region ``[field, region(, component)]``."""
 
-        It may lie in ``fields.result()``, which the next statistic overwrites.
+
+@dataclass(frozen=True)
+class CellStatistic(Statistic):
+    """A statistic that has a value in each cell."""
+
+    @abstractmethod
+    def values(self, batch: Batch) -> NDArray[Any]:
+        """Return the statistic of each cell, ``[field, cell]`` or ``[component, field, cell]``.
+
+        Cells where forecast, truth or climatology is missing are left out by the caller.
         """
 
-
-@dataclass(frozen=True)
-class Error(Statistic):
-    """Forecast minus truth."""
-
-    name: ClassVar[str] = "error"
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``f - o`` ``[sample, cell]``."""
-        return fields.error
+    def means(self, batch: Batch, regions: Regions) -> Array:
+        """Return the weighted mean over the valid cells ``[field, region(, component)]``."""
+        means = regions.mean(self.values(batch), batch.valid)
+        return np.moveaxis(means, 0, -1) if means.ndim == 3 else means
 
 
 @dataclass(frozen=True)
-class AbsoluteError(Statistic):
-    """Absolute difference of forecast and truth."""
-
-    name: ClassVar[str] = "absolute_error"
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``|f - o|`` ``[sample, cell]``."""
-        return np.abs(fields.error, out=fields.result())
-
-
-@dataclass(frozen=True)
-class SquaredError(Statistic):
-    """Squared difference of forecast and truth."""
-
-    name: ClassVar[str] = "squared_error"
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``(f - o)**2`` ``[sample, cell]``."""
-        return np.square(fields.error, out=fields.result())
-
-
-@dataclass(frozen=True)
-class Truth(Statistic):
-    """The truth itself, for scores relative to its mean."""
-
-    name: ClassVar[str] = "truth"
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``o`` ``[sample, cell]``."""
-        return np.asarray(fields.truth, dtype=np.float64)
-
-
-@dataclass(frozen=True)
-class AnomalyProduct(Statistic):
-    """Product of forecast and truth anomaly, both against the climatology."""
-
-    name: ClassVar[str] = "anomaly_product"
-    needs_climatology: ClassVar[bool] = True
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``(f - c)(o - c)`` ``[sample, cell]``."""
-        return np.multiply(fields.forecast_anomaly, fields.truth_anomaly, out=fields.result())
-
-
-@dataclass(frozen=True)
-class SquaredForecastAnomaly(Statistic):
-    """Squared departure of the forecast from the climatology."""
-
-    name: ClassVar[str] = "squared_forecast_anomaly"
-    needs_climatology: ClassVar[bool] = True
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``(f - c)**2`` ``[sample, cell]``."""
-        return np.square(fields.forecast_anomaly, out=fields.result())
-
-
-@dataclass(frozen=True)
-class SquaredTruthAnomaly(Statistic):
-    """Squared departure of the truth from the climatology."""
-
-    name: ClassVar[str] = "squared_truth_anomaly"
-    needs_climatology: ClassVar[bool] = True
-
-    def __call__(self, fields: Fields) -> Array:
-        """Return ``(o - c)**2`` ``[sample, cell]``."""
-        return np.square(fields.truth_anomaly, out=fields.result())
+class FieldStatistic(Statistic):
+    """A statistic of a whole field, such as a spectrum: ``means`` is all there is."""

@@ -5,6 +5,7 @@
 import pyproj  # noqa: F401
 
 from climbench.report.leaderboard import leaderboard
+from climbench.report.listing import listing
 from climbench.report.site import report
 
-__all__ = ["leaderboard", "report"]
+__all__ = ["leaderboard", "listing", "report"]

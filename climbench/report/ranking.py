@@ -66,8 +66,8 @@ def headline_of(scores: xr.Dataset, lead_hours: float = 24.0) -> Headline:
         if not scores["score"].sizes.get(dim):
             raise UserError(f"the scores have nothing along '{dim}': evaluate a model first.")
     metrics = [str(name) for name in scores["metric"].values]
-    wanted = "rmse" if axis_of(scores) == "lead_time" else "nrmse_total"
-    metric = wanted if wanted in metrics else metrics[0]
+    wanted = ("rmse", "crps") if axis_of(scores) == "lead_time" else ("nrmse_total", "rmse")
+    metric = next((name for name in wanted if name in metrics), metrics[0])
     lead = None
     if axis_of(scores) == "lead_time":
         lead = nearest_lead(scores, lead_hours)

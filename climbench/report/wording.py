@@ -26,6 +26,9 @@ def units_of(scores: xr.Dataset, metric: str, channel: str) -> str:
         return ""
     power = int(scores["unit_power"].sel(metric=metric))
     units = channel_units(scores, channel)
+    own = str(scores["unit"].sel(metric=metric).values) if "unit" in scores.coords else ""
+    if own:
+        return pretty_units(own.replace("{units}", units))
     return units if power == 1 or not units else pretty_units(f"({units})**{power}") * (power > 0)
 
 

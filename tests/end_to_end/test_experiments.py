@@ -18,7 +18,7 @@ SHORT_WEATHER = [
     "task.train=[2000-01-01,2000-12-31]",
     "task.validation=[2001-01-01,2001-01-15]",
     "task.test=[2001-01-16,2001-02-28]",
-    "evaluation.draws=50",
+    "evaluation.bootstrap=50",
     "models.resnet.max_epochs=1",
     "models.resnet.network.hidden_channels=8",
     "models.vit.max_epochs=1",
@@ -123,7 +123,7 @@ def test_persistence_of_a_reanalysis_has_its_known_error(
         f"data_root='{data_root}'",
         "models.resnet.max_epochs=1",
         "models.resnet.network.hidden_channels=8",
-        "evaluation.draws=0",
+        "evaluation.bootstrap=0",
         *QUICK,
     )
     scores = run(config).scores.score.sel(model="persistence", metric="rmse", region="global")

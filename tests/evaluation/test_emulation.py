@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from climbench.errors import UserError
 from climbench.evaluation import evaluate
@@ -76,7 +77,32 @@ def test_what_does_not_fit_is_refused(runs):
         evaluate(prediction.assign_coords(time=months), truth)
     with pytest.raises(UserError, match=r"No year of predictions .*period 2080 to 2100"):
         evaluate(prediction, truth, period=(2080, 2100))
-    with pytest.raises(UserError, match="dimension 'member', which scores do not know"):
-        evaluate(prediction, truth.expand_dims(member=[0, 1]))
+    with pytest.raises(UserError, match=r"truth.*the dimension 'height'"):
+        evaluate(prediction, truth.expand_dims(height=[2.0, 10.0]))
     with pytest.raises(UserError, match="'tas' at scenario historical"):
         evaluate(prediction.where(prediction.latitude > 0), truth)
+
+
+def test_truth_is_the_mean_of_its_members_and_predictions_theirs(runs):
+    prediction, truth = runs
+    random = np.random.default_rng(3)
+    members = [truth + random.normal(0, 1, truth.tas.shape) for _ in range(3)]
+    ensemble = xr.concat(members, dim="realization")
+    reference = evaluate(prediction, ensemble.mean("realization"), metrics=NAMES)
+    scores = evaluate(prediction, ensemble, metrics=NAMES)
+    np.testing.assert_allclose(scores.score, reference.score, rtol=1e-12)
+    both = xr.concat([prediction - 1, prediction + 1], dim="member").assign_attrs(prediction.attrs)
+    scores = evaluate(both, ensemble, metrics=NAMES)
+    np.testing.assert_allclose(scores.score, reference.score, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [1, 3_000, 10**9])
+def test_normalised_errors_do_not_depend_on_blocks(runs, monkeypatch, size):
+    """The mistake of peers: a norm and a root for each batch."""
+    prediction, truth = runs
+    reference = evaluate(prediction, truth, metrics=NAMES)
+    monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+    scores = evaluate(prediction.chunk(time=4), truth.chunk(time=3), metrics=NAMES)
+    np.testing.assert_allclose(scores.score, reference.score, rtol=1e-13)
+    exact = ["nrmse_global", "rmse", "bias"]
+    np.testing.assert_array_equal(scores.score.sel(metric=exact), reference.score.sel(metric=exact))

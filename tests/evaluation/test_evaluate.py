@@ -136,20 +136,34 @@ def test_order_and_naming_of_coordinates_change_nothing(forecasts, truth, climat
             raise AssertionError(label) from error
 
 
+@pytest.mark.parametrize("size", [1, 5_000, 20_000, 1_000_000])
 @pytest.mark.parametrize("chunk", [1, 7, 40])
-def test_blocks_and_stores_change_nothing(
-    forecasts, truth, climatology, tmp_path, monkeypatch, chunk
+def test_blocks_and_stores_change_no_bit(
+    forecasts, truth, climatology, tmp_path, monkeypatch, chunk, size
 ):
-    reference = evaluate(forecasts, truth, climatology, METRICS)
-    forecasts.chunk(time=chunk).to_zarr(tmp_path / "forecast.zarr", zarr_format=3)
+    reference = evaluate(forecasts, truth, climatology, METRICS, bootstrap=20)
+    store = tmp_path / "forecast.zarr"
+    forecasts.chunk(time=chunk).to_zarr(store, zarr_format=3, consolidated=False)
     truth.to_netcdf(tmp_path / "truth.nc")
-    climatology.to_zarr(tmp_path / "climatology.zarr")
-    monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", 20_000)
-    monkeypatch.setattr("climbench.evaluation.streaming.KERNEL_VALUES", 200)
+    climatology.to_zarr(tmp_path / "climatology.zarr", zarr_format=2)
+    monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+    monkeypatch.setattr("climbench.evaluation.streaming.SUMS_BYTES", size)
     paths = (tmp_path / name for name in ("forecast.zarr", "truth.nc", "climatology.zarr"))
-    scores = evaluate(*paths, METRICS)
-    same(scores, reference)
+    scores = evaluate(*paths, METRICS, bootstrap=20)
+    for name in ("score", "lower", "upper", "count", "missing", "per_sample", "per_sample_weight"):
+        np.testing.assert_array_equal(scores[name], reference[name], err_msg=name)
+    for name in ("map_rmse", "map_bias"):
+        np.testing.assert_allclose(scores[name], reference[name], rtol=1e-6, atol=1e-5)
     assert len(json.loads(scores.attrs["predictions_hash"])["persistence"]) == 64
+
+
+@pytest.mark.parametrize("size", [1, 5_000])
+def test_blocks_in_memory_change_no_bit(forecasts, truth, climatology, monkeypatch, size):
+    reference = evaluate(forecasts, truth, climatology, METRICS, bootstrap=0)
+    monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+    scores = evaluate(forecasts, truth, climatology, METRICS, bootstrap=0)
+    np.testing.assert_array_equal(scores.score, reference.score)
+    np.testing.assert_array_equal(scores.per_sample, reference.per_sample)
 
 
 def test_period_selects_initial_times(forecasts, truth):
@@ -189,8 +203,14 @@ def test_missing_values_are_an_error_unless_skipped(forecasts, truth):
     assert np.all(np.isfinite(scores.score))
 
 
-def test_truth_of_nothing_but_missing_values_gives_no_score(forecasts, truth):
-    scores = evaluate(forecasts, truth * np.nan)
+def test_truth_of_nothing_but_missing_values_is_refused(forecasts, truth):
+    with pytest.raises(UserError, match="predictions and truth share no value that is not missing"):
+        evaluate(forecasts, truth * np.nan)
+
+
+def test_a_channel_without_any_truth_has_no_score(forecasts, truth):
+    truth["2m_temperature"] = truth["2m_temperature"] * np.nan
+    scores = evaluate(forecasts, truth).sel(channel="2m_temperature")
     assert np.all(np.isnan(scores.score))
     assert int(scores["count"].max()) == 0
 
@@ -204,11 +224,11 @@ def test_noleap_calendar(forecasts, truth):
 def test_two_states_of_one_run_merge(forecasts, truth):
     """Scores of the halves, weighted by their counts, are the score of the whole."""
     first, second = forecasts.isel(time=slice(0, 8)), forecasts.isel(time=slice(8, None))
-    parts = [evaluate(part, truth, metrics=["mse"], draws=0) for part in (first, second)]
+    parts = [evaluate(part, truth, metrics=["mse"], bootstrap=0) for part in (first, second)]
     together = sum(part.score * part["count"] for part in parts) / sum(
         part["count"] for part in parts
     )
-    whole = evaluate(forecasts, truth, metrics=["mse"], draws=0).score
+    whole = evaluate(forecasts, truth, metrics=["mse"], bootstrap=0).score
     np.testing.assert_allclose(together.transpose(*whole.dims), whole, rtol=1e-12)
 
 
@@ -239,8 +259,24 @@ def test_same_call_same_bounds_and_other_seed_other_bounds(forecasts, truth):
             "truth: the time 2020-01-01 00:00:00 stands there more than once",
         ),
         (
-            {"forecasts": lambda f: f.expand_dims(number=[0, 1])},
-            "has the dimension 'number', which scores do not know",
+            {"forecasts": lambda f: f.expand_dims(perturbation=[0, 1])},
+            "predictions.*the dimension 'perturbation'",
+        ),
+        (
+            {"truth": lambda t: t.expand_dims(plev=[50000.0, 85000.0])},
+            "truth.*the dimension 'plev'",
+        ),
+        (
+            {"forecasts": lambda f: f.isel(prediction_timedelta=[0, 0, 1])},
+            "predictions: the lead time 6.* more than once",
+        ),
+        (
+            {"forecasts": lambda f: f.isel(time=[0, 1, 1])},
+            "predictions: the time 2020-01-01 12:00:00 stands there more than once",
+        ),
+        (
+            {"truth": lambda t: t.assign_coords(longitude=t.longitude + 22.5)},
+            "grids differ: predictions has .*0 to 315.* truth has .*22.5 to 337.5",
         ),
         (
             {"forecasts": lambda f: f.isel(prediction_timedelta=0, drop=True)},
@@ -281,23 +317,38 @@ def test_options_that_are_wrong(forecasts, truth, climatology, tmp_path):
     assert evaluate(tmp_path / "nameless.nc", truth).model.item() == "nameless"
     with pytest.raises(UserError, match="climatology has no hour 6, which forecasts need"):
         evaluate(forecasts, truth, climatology.isel(hour=[0]), ["acc"])
+    for message, options in {
+        "There is no preset 'wb3': did you mean 'wb": {"preset": "wb3"},
+        "option 'weighting' cannot be 'cosine': did you mean 'cos'": {"weighting": "cosine"},
+        "option 'missing' cannot be 'pool': did you mean 'pooled'": {"missing": "pool"},
+        "option 'nan' cannot be 'ignore'": {"nan": "ignore"},
+        "option 'time' cannot be 'init': did you mean 'initial'": {"time": "init"},
+        "confidence = 1.5 and bootstrap = 1000: the first must": {"confidence": 1.5},
+        "option 'metrics' is empty": {"metrics": []},
+        "'wind_vector_rmse' needs both components": {"metrics": ["wind_vector_rmse"]},
+        "'crps' needs an ensemble": {"metrics": ["crps"]},
+        "'acc' has no parameter 'from': did you mean 'form'": {"metrics": ["acc(from=centred)"]},
+        "form=centered is none of": {"metrics": ["acc(form=centered)"]},
+    }.items():
+        with pytest.raises(UserError, match=message):
+            evaluate(forecasts, truth, **options)
 
 
 def test_units_that_differ_are_refused(forecasts, truth):
     celsius = forecasts.copy()
     celsius["2m_temperature"] = (celsius["2m_temperature"] - 273.15).assign_attrs(units="degC")
     with pytest.raises(UserError, match="'2m_temperature' in degC and truth in K: convert one"):
-        evaluate(celsius, truth, draws=0)
+        evaluate(celsius, truth, bootstrap=0)
 
 
 def test_a_damaged_store_is_refused_as_truth(tmp_path, truth, forecasts):
     path = tmp_path / "truth.zarr"
     attributes = {"climbench_format": 1, "recipe_hash": "abc", "recipe": "{}"}
     truth.assign_attrs(attributes).to_zarr(path, zarr_format=3, consolidated=False)
-    evaluate(forecasts, path, draws=0)
+    evaluate(forecasts, path, bootstrap=0)
     next(file for file in (path / "2m_temperature" / "c").rglob("*") if file.is_file()).unlink()
     with pytest.raises(UserError, match="is damaged"):
-        evaluate(forecasts, path, draws=0)
+        evaluate(forecasts, path, bootstrap=0)
 
 
 def test_maps_too_large_for_memory_are_refused(forecasts, truth, monkeypatch):
@@ -385,7 +436,7 @@ def test_memory_does_not_grow_with_the_number_of_starts(tmp_path, monkeypatch):
         truth.to_netcdf(tmp_path / f"truth{starts}.nc")
         del values, truth, forecasts
         tracemalloc.start()
-        evaluate(tmp_path / f"forecasts{starts}.nc", tmp_path / f"truth{starts}.nc", draws=0)
+        evaluate(tmp_path / f"forecasts{starts}.nc", tmp_path / f"truth{starts}.nc", bootstrap=0)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]

@@ -1,14 +1,22 @@
 """The table of metrics and the sharing of statistics."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, get_args
 
 import pytest
 
 from climbench.errors import UserError
-from climbench.metrics import get_metric, metric_names, register, shared_statistics
+from climbench.metrics import (
+    get_metric,
+    metric_families,
+    metric_names,
+    register,
+    shared_statistics,
+)
 from climbench.metrics.climate import NormalisedRmseTotal
 from climbench.metrics.deterministic import MeanSquaredError
+from climbench.metrics.metric import Orientation
+from climbench.testing.metric_cases import metric_of
 
 
 def test_all_names_are_there():
@@ -45,5 +53,65 @@ def test_statistics_are_shared():
 
 @pytest.mark.parametrize("name", metric_names())
 def test_docstring_states_formula_source_unit_and_orientation(name):
-    text = type(get_metric(name)).__doc__
+    text = type(metric_of(name)).__doc__
     assert all(word in text for word in ("Unit:", "Better:", "References"))
+
+
+@pytest.mark.parametrize("name", metric_names())
+def test_every_metric_belongs_to_a_family_and_has_an_orientation(name):
+    metric = metric_of(name)
+    assert name in metric_families()[metric.family]
+    assert metric.orientation in get_args(Orientation)
+    assert metric.unit_power in (0, 1, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("rmse", "rmse"),
+        ("rmse()", "rmse"),
+        (" rmse( root = before ) ", "rmse(root=before)"),
+        ("rmse(root=after)", "rmse"),
+        ("nrmse_total(global_factor=1)", "nrmse_total(global_factor=1)"),
+        ("nrmse_total(global_factor=1, norm=std)", "nrmse_total(norm=std, global_factor=1)"),
+    ],
+)
+def test_labels_name_what_differs_from_the_defaults(text, label):
+    metric = get_metric(text)
+    assert metric.label == label
+    assert get_metric(label) == metric
+
+
+@pytest.mark.parametrize("number", [1e-5, 3e-12, 280.123456789, 101325.5, 1e7, -40.0, 1e300])
+def test_numbers_in_labels_keep_all_their_digits(number):
+    metric = NormalisedRmseTotal(global_factor=number)
+    assert get_metric(metric.label) == metric
+
+
+def test_thresholds_that_nearly_agree_have_labels_that_differ():
+    one, other = (f"brier(threshold={value})" for value in (101325.1, 101325.2))
+    assert get_metric(one).label != get_metric(other).label
+    assert get_metric(one).statistics[0].label != get_metric(other).statistics[0].label
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rmse(rot=before)", "'rmse' has no parameter 'rot': did you mean 'root'"),
+        ("mse(root=before)", "'mse' has no parameter 'root': it has none"),
+        ("rmse(root=never)", "'rmse.root=never.' cannot be made: root=never is none of after"),
+        ("rmse(before)", r"write rmse\(parameter=value\)"),
+        ("rmse(root=before", r"is no metric: write a name, or name\(parameter=value\)"),
+        ("brier", "'brier' cannot be made: give"),
+    ],
+)
+def test_what_is_no_metric_is_refused(text, message):
+    with pytest.raises(UserError, match=message):
+        get_metric(text)
+
+
+def test_a_metric_is_its_own_name():
+    metric = get_metric("rmse(root=before)")
+    assert get_metric(metric) is metric
+    assert get_metric("rmse", root="before") == metric
+    assert get_metric("rmse(root=after)", root="before") == get_metric("rmse")

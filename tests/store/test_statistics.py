@@ -12,7 +12,7 @@ from climbench.errors import UserError
 from climbench.store import RunningStatistics, read_statistics, time_step, write_statistics
 from climbench.store.statistics import STATISTICS
 
-AREA = np.sin(np.deg2rad([80, 40, 0, -40])) - np.sin(np.deg2rad([40, 0, -40, -80]))
+AREA = np.sin(np.deg2rad([90, 40, 0, -40])) - np.sin(np.deg2rad([40, 0, -40, -90]))
 
 
 def measure(ds, dimension="time", step=6.0):

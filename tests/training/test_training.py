@@ -58,7 +58,7 @@ def losses(directory):
 def test_the_loss_equals_the_formula():
     rng = np.random.default_rng(0)
     prediction, target = rng.normal(size=(2, 5, 2, 3, 4, 6)).astype(np.float32)
-    latitude = [-60.0, -20.0, 20.0, 60.0]
+    latitude = [-67.5, -22.5, 22.5, 67.5]
     cells = np.cos(np.deg2rad(latitude))
     expected = np.einsum("bltij,i->", (prediction - target) ** 2, cells / cells.mean())
     got = weighted_mse(torch.tensor(prediction), torch.tensor(target), row_weights(latitude))

@@ -1,0 +1,142 @@
+"""What the finite ensemble behind a truth does to the scores of climate runs."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from climbench.evaluation.alignment import locate
+from climbench.evaluation.scores import Bootstrap
+from climbench.evaluation.significance import interval
+from climbench.evaluation.source import Source
+from climbench.evaluation.streaming import Data
+from climbench.metrics.averaging import Regions
+from climbench.metrics.fields import ABSENT, Array
+from climbench.metrics.metric import Metric
+from climbench.metrics.noise_floor import FLOORS, SMALL_STEP, noise_floor
+from climbench.metrics.truth_draws import drawn_scores, told_by_members
+
+
+@dataclass(frozen=True)
+class MemberNoise:
+    """Noise of each score that stems from the members of the truth.
+
+    Attributes
+    ----------
+    floor
+        What a perfect emulator would score ``[metric, channel, region, condition]``; NaN where
+        there is no formula.
+    draws
+        Scores against truths made of members drawn again, less their mean
+        ``[metric, channel, region, condition, draw]``; NaN for metrics that members do not tell.
+        Equal seeds draw equal members for all models, so that differences pair up.
+    """
+
+    floor: Array
+    draws: Array
+
+    def deviation(self) -> Array:
+        """Return the standard deviation of each score ``[metric, channel, region, condition]``."""
+        return np.asarray(self.draws.std(axis=-1, ddof=1))
+
+    def bounds(self, score: Array, confidence: float) -> tuple[Array, Array]:
+        """Return the bounds of the scores ``[metric, channel, region, condition]``."""
+        lower, upper = interval(np.moveaxis(self.draws, -1, 0), confidence)
+        return score + lower, score + upper
+
+
+def member_noise(
+    data: Data, truth: Source, regions: Regions, metrics: Sequence[Metric], bootstrap: Bootstrap
+) -> MemberNoise:
+    """Draw the members of the truth again.
+
+    Parameters
+    ----------
+    data
+        What is scored, with the members' mean as truth.
+    truth
+        The truth with its members.
+    regions
+        Weights of the cells.
+    metrics
+        What is scored.
+    bootstrap
+        How many draws, and from which seed.
+    """
+    conditions = len(data.pairs.conditions)
+    shape = (len(metrics), len(data.channels), regions.number, conditions)
+    floor, draws = np.full(shape, np.nan), np.full((*shape, bootstrap.draws), np.nan)
+    told = [n for n, metric in enumerate(metrics) if told_by_members(metric)]
+    floors = [n for n in told if metrics[n].name in FLOORS]
+    for channel in range(len(data.channels)):
+        for condition in range(conditions):
+            here = (channel, slice(None), condition)
+            prediction, members = _fields(data, truth, channel, condition)
+            for number in floors:
+                floor[(number, *here)] = noise_floor(members, regions, metrics[number])
+            if bootstrap.draws < 2 or not told:
+                continue
+            drawn = drawn_scores(
+                prediction,
+                members,
+                regions,
+                [metrics[number] for number in told],
+                bootstrap.draws,
+                bootstrap.seed,
+                SMALL_STEP,
+            )
+            for number, scores in zip(told, drawn, strict=True):
+                draws[(number, *here)] = (scores - scores.mean(axis=0)).T
+    return MemberNoise(floor, draws)
+
+
+def with_member_noise(scores: xr.Dataset, noise: MemberNoise, confidence: float) -> xr.Dataset:
+    """Add noise floor, noise and bounds to the scores of one model."""
+    dims = scores["score"].dims
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of metrics without draws: all NaN
+        lower, upper = noise.bounds(scores["score"].to_numpy()[0], confidence)
+        deviation = noise.deviation()
+    return scores.assign(
+        lower=(dims, lower[np.newaxis]),
+        upper=(dims, upper[np.newaxis]),
+        noise_floor=(dims, noise.floor[np.newaxis]),
+        score_noise=(dims, deviation[np.newaxis]),
+        member_draws=((*dims, "draw"), noise.draws[np.newaxis].astype(np.float32)),
+    )
+
+
+def _fields(
+    data: Data, truth: Source, channel: int, condition: int
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return prediction ``[sample, cell]`` and members of the truth ``[member, sample, cell]``."""
+    pairs = data.pairs
+    present = np.flatnonzero(pairs.truth_time[:, condition] != ABSENT)
+    own = [data.channels[channel]]
+    ((variable, level),) = locate(data.predictions, own)
+    places = {
+        "scenario": np.array([pairs.forecast_condition[condition]]),
+        "time": np.unique(pairs.forecast_sample[present]),
+        "level": np.array([level]),
+    }
+    slab = data.predictions.read(variable, data.layout, places)
+    rows = {**places, "time": pairs.forecast_sample[present]}
+    if data.members:
+        member = np.arange(data.members)[:, None]
+        prediction = slab.values[slab.rows(**rows, member=member)].mean(axis=0, dtype=np.float64)
+    else:
+        prediction = slab.values[slab.rows(**rows)]
+    ((variable, level),) = locate(truth, own)
+    times = pairs.truth_time[present, condition]
+    places = {
+        "scenario": np.unique(pairs.truth_condition[present, condition]),
+        "time": np.unique(times),
+        "level": np.array([level]),
+    }
+    slab = truth.read(variable, data.layout, places)
+    member = np.arange(truth.dataset.sizes["member"])[:, None]
+    members = slab.values[slab.rows(**{**places, "time": times}, member=member)]
+    return prediction, members

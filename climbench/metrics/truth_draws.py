@@ -1,0 +1,110 @@
+"""Scores against truths that are drawn again from the ensemble behind a truth."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from climbench.metrics.averaging import Regions
+from climbench.metrics.fields import Array, Fields, Layout, Stack
+from climbench.metrics.metric import Metric, shared_statistics
+from climbench.metrics.state import State
+from climbench.metrics.statistic import CellStatistic
+
+BLOCK_VALUES = 4_000_000  # values of the truths drawn at a time: 32 MB
+
+
+def whole_ensemble(members: NDArray[Any]) -> Array:
+    """Return the members in float64, missing in all where they are missing in one."""
+    if members.ndim != 3:
+        raise ValueError("members must be [member, sample, cell]")
+    if len(members) < 2:
+        raise ValueError("one member does not tell the noise: at least two are needed")
+    ensemble = np.asarray(members, dtype=np.float64)
+    whole = np.isfinite(ensemble).all(axis=0)
+    return ensemble if whole.all() else np.where(whole, ensemble, np.nan)
+
+
+def mean_and_departures(ensemble: Array) -> tuple[Array, Array]:
+    """Return the mean over members ``[sample, cell]`` and how members depart from it."""
+    mean: Array = ensemble.mean(axis=0)
+    return mean, ensemble - mean
+
+
+def told_by_members(metric: Metric) -> bool:
+    """Tell whether a score follows from values of single cells of prediction and truth."""
+    statistics = {*metric.statistics, *metric.cell_statistics}
+    plain = all(isinstance(statistic, CellStatistic) for statistic in statistics)
+    return plain and not (metric.needs_climatology or metric.needs_members or metric.curve)
+
+
+def drawn_scores(
+    prediction: NDArray[Any],
+    members: NDArray[Any],
+    regions: Regions,
+    metrics: Sequence[Metric],
+    draws: int,
+    seed: int,
+    step: float = 1.0,
+) -> list[Array]:
+    r"""Return the scores of each metric against drawn truths ``[draw, region]``.
+
+    With a ``step`` :math:`h` below one the scores are :math:`S(\bar y) + (S(\bar y + h\,\delta) -
+    S(\bar y)) / h`, with the truth :math:`\bar y` and the departure :math:`\delta` of a draw from
+    it. For small :math:`h` that is linear in the noise, as the noise of a difference between two
+    emulators is; with :math:`h = 1` the truth's own noise and that of the draw add up.
+    """
+    for metric in metrics:
+        if not told_by_members(metric):
+            raise ValueError(f"members of the truth do not tell the noise of '{metric.label}'")
+    mean, departures = mean_and_departures(whole_ensemble(members))
+    number = len(departures)
+    counts = np.random.default_rng(seed).multinomial(
+        number, np.full(number, 1 / number), size=draws
+    )
+    share = counts / number * np.sqrt(number / (number - 1))  # departures add up to nothing
+    block = max(1, BLOCK_VALUES // mean.size)
+    flat = step * departures.reshape(number, -1)
+    blocks = [
+        scores_against(
+            prediction,
+            mean + (share[start : start + block] @ flat).reshape(-1, *mean.shape),
+            regions,
+            metrics,
+        )
+        for start in range(0, draws, block)
+    ]
+    drawn = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    if step == 1.0:
+        return drawn
+    centre = scores_against(prediction, mean[np.newaxis], regions, metrics)
+    return [score + (other - score) / step for score, other in zip(centre, drawn, strict=True)]
+
+
+def scores_against(
+    prediction: NDArray[Any], truths: Array, regions: Regions, metrics: Sequence[Metric]
+) -> list[Array]:
+    """Return the scores ``[draw, region]`` of a prediction against ``[draw, sample, cell]``."""
+    draws, samples, cells = truths.shape
+    layout = Layout(np.zeros(1), np.zeros(cells))  # where cells lie is nothing to the metrics
+    state = State.zeros(
+        np.arange(samples),
+        draws,
+        1,
+        regions,
+        layout,
+        shared_statistics(metrics),
+        tuple(dict.fromkeys(s for metric in metrics for s in metric.cell_statistics)),
+    )
+    year, draw = np.ogrid[:samples, :draws]
+    rows = np.ascontiguousarray(np.stack([year + 0 * draw, year + samples * draw])[..., np.newaxis])
+    block = Fields(
+        Stack(prediction, rows[0]),
+        Stack(truths.reshape(-1, cells), rows[1]),
+        None,
+        layout,
+        regions,
+    )
+    state.add(np.arange(samples), np.arange(1), block)
+    return [metric.score(state)[:, 0] for metric in metrics]
