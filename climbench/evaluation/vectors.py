@@ -44,7 +44,10 @@ def with_vectors(
             "u_component_of_wind and v_component_of_wind, in predictions and truth."
         )
     for u, v, channel in pairs:
-        if not np.array_equal(state.weight[:, :, u], state.weight[:, :, v]):
+        if not all(
+            np.array_equal(found[..., u, :], found[..., v, :])
+            for found in (state.weight, state.cell_count)  # cells of one row weigh the same
+        ):
             raise UserError(
                 f"The components of '{channel.name}' miss different values: a vector needs both."
             )

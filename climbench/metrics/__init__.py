@@ -3,6 +3,7 @@
 from climbench.metrics import (
     climate,
     contingency,
+    correlation,
     deterministic,
     distributions,
     ensemble,
@@ -14,6 +15,7 @@ from climbench.metrics import (
     seeps,
     spectra,
     spread,
+    variability,
     vector,
 )
 from climbench.metrics.averaging import Regions
@@ -46,6 +48,7 @@ __all__ = [
     "Threshold",
     "climate",
     "contingency",
+    "correlation",
     "deterministic",
     "distributions",
     "ensemble",
@@ -64,5 +67,6 @@ __all__ = [
     "shared_statistics",
     "spectra",
     "spread",
+    "variability",
     "vector",
 ]

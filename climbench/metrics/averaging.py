@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+ROUNDING = 1e-12  # what the sums over the cells of a fine grid may be wrong by, relative
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,22 @@ class Regions:
         return ratio(exact @ self.weights, self.weight(valid))
 
 
+def variance(square: Array, mean: Array) -> Array:
+    """Return the mean square less the squared mean, zero where rounding could have made it.
+
+    Examples
+    --------
+    >>> variance(np.array([5.0, 0.01]), np.array([1.0, 0.1])).tolist()
+    [4.0, 0.0]
+    """
+    return unless_rounding(square - mean * mean, square)
+
+
+def unless_rounding(difference: Array, square: Array) -> Array:
+    """Return a variance, zero where it is no more than what rounding leaves of a mean square."""
+    return np.where(difference <= ROUNDING * square, 0.0, difference)
+
+
 def ratio(numerator: Array, denominator: NDArray[Any] | float) -> Array:
     """Divide, with NaN where the denominator is zero.
 
@@ -102,3 +119,10 @@ def ratio(numerator: Array, denominator: NDArray[Any] | float) -> Array:
     quotient = np.full(shape, np.nan)
     np.divide(numerator, denominator, out=quotient, where=np.asarray(denominator) != 0)
     return quotient
+
+
+def departures(means: Array) -> Array:
+    """Return means less the largest, so that variances do not cancel, zero where they are equal."""
+    origin: Array = np.fmax.reduce(means, axis=0, keepdims=True)
+    departures = means - origin
+    return np.where(np.abs(departures) <= ROUNDING * np.abs(origin), 0.0, departures)

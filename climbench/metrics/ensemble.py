@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from climbench.metrics.averaging import Regions, ratio
 from climbench.metrics.ensemble_kernel import ABSOLUTE, PAIR, VARIANCE, crps_parts, ensemble_parts
-from climbench.metrics.events import AtThreshold, check_choice, members_of
+from climbench.metrics.events import AtThreshold, members_of
 from climbench.metrics.fields import Array, Batch, Fields, Layout
-from climbench.metrics.metric import Metric, Orientation, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.statistic import CellStatistic, FieldStatistic, Kernel, Statistic
 
 Fairness = Literal["fair", "ensemble"]

@@ -15,9 +15,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from climbench.metrics.averaging import Regions, ratio
-from climbench.metrics.events import Event, check_choice, check_share, members_of
+from climbench.metrics.events import Event, check_share, members_of
 from climbench.metrics.fields import Array, Batch, Layout
-from climbench.metrics.metric import Metric, Orientation, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.statistic import FieldStatistic, Statistic
 
 COST_LOSS = tuple(percent / 100 for percent in range(5, 100, 5))

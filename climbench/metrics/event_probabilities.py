@@ -12,9 +12,9 @@ from typing import ClassVar
 import numpy as np
 
 from climbench.metrics.ensemble import FAIRNESS, Fairness
-from climbench.metrics.events import Event, check_choice, members_of
+from climbench.metrics.events import Event, members_of
 from climbench.metrics.fields import Array, Batch, Companion
-from climbench.metrics.metric import Metric, Orientation, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.statistic import CellStatistic, Statistic
 
 

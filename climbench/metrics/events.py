@@ -9,12 +9,6 @@ from numpy.typing import NDArray
 from climbench.metrics.fields import Array, Batch, Companion, Threshold
 
 
-def check_choice(parameter: str, value: str, known: tuple[str, ...]) -> None:
-    """Raise ValueError unless a parameter has one of the known values."""
-    if value not in known:
-        raise ValueError(f"{parameter}={value} is none of {', '.join(known)}")
-
-
 def check_share(parameter: str, value: float) -> None:
     """Raise ValueError unless a parameter is a number between 0 and 1, both excluded."""
     if not isinstance(value, int | float) or not 0 < value < 1:

@@ -250,6 +250,12 @@ def _number(value: Any) -> Any:
         return value
 
 
+def check_choice(parameter: str, value: str, known: tuple[str, ...]) -> None:
+    """Raise ValueError unless a parameter has one of the known values."""
+    if value not in known:
+        raise ValueError(f"{parameter}={value} is none of {', '.join(known)}")
+
+
 def shared_statistics(metrics: Sequence[Metric]) -> tuple[Statistic, ...]:
     """Return the statistics of several metrics, each once.
 

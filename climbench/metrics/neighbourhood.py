@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from climbench.metrics.averaging import Regions, ratio
-from climbench.metrics.events import Event, check_choice, members_of
+from climbench.metrics.events import Event, members_of
 from climbench.metrics.fields import Array, Batch, Layout
 from climbench.metrics.harmonics import goes_round
-from climbench.metrics.metric import Metric, Orientation, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.statistic import FieldStatistic, Statistic
 
 Border = Literal["exclude", "zero"]

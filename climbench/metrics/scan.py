@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from climbench.metrics.averaging import ratio
+from climbench.metrics.averaging import ratio, variance
 from climbench.metrics.fields import Array, Fields, Index, Stack
 from climbench.metrics.moments import (
     RAW,
@@ -82,8 +82,8 @@ def scan(block: Fields, statistics: Sequence[Statistic], maps: bool) -> Scan:
         found = {
             Forecast: forecast + shift[..., np.newaxis],
             Truth: truth + shift[..., np.newaxis],
-            ForecastVariance: np.maximum(centred[..., 2] - forecast**2, 0.0),
-            TruthVariance: np.maximum(centred[..., 3] - truth**2, 0.0),
+            ForecastVariance: variance(centred[..., 2], forecast),
+            TruthVariance: variance(centred[..., 3], truth),
             Covariance: centred[..., 4] - forecast * truth,
         }
         means |= {statistic: found[type(statistic)] for statistic in raw}

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from climbench.metrics.averaging import ratio
-from climbench.metrics.events import check_choice
 from climbench.metrics.fields import Array, Batch, Companion, Layout
-from climbench.metrics.metric import Metric, Orientation, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.statistic import CellStatistic, Statistic
 
 DRY, LIGHT, HEAVY = range(3)

@@ -14,9 +14,9 @@ import numpy as np
 from climbench.metrics.averaging import ratio
 from climbench.metrics.distributions import ensemble_quantile
 from climbench.metrics.ensemble import EnsembleVariance
-from climbench.metrics.events import check_choice, check_share, members_of
+from climbench.metrics.events import check_share, members_of
 from climbench.metrics.fields import Array, Batch, Layout
-from climbench.metrics.metric import Metric, Orientation, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.moments import SquaredError
 from climbench.metrics.statistic import CellStatistic, Statistic
 

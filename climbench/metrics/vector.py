@@ -46,6 +46,11 @@ class WindVectorError(Metric):
         """The components' squared errors, added."""
         return (SquaredVectorError(), SquaredError())
 
+    @property
+    def cell_statistics(self) -> tuple[Statistic, ...]:
+        """The squared error: its counts tell whether components miss the same cells."""
+        return (SquaredError(),)
+
     def quantities(self, means: dict[Statistic, Array]) -> Array:  # type: ignore[override]
         """Return the squared error of the vector."""
         return means[SquaredVectorError()][np.newaxis]

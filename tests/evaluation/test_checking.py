@@ -6,7 +6,6 @@ import xarray as xr
 
 from climbench.cli import main
 
-
 RUN = "import sys; from climbench.cli import main; sys.exit(main())"
 
 

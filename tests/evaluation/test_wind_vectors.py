@@ -79,3 +79,14 @@ def test_components_that_miss_different_cells_make_no_vector(persistence, row):
     truth["v_component_of_wind"][:, :, row, 0] = np.nan
     with pytest.raises(UserError, match="components of 'wind_vector_500' miss different values"):
         evaluate(forecasts, truth, metrics=["wind_vector_rmse"])
+
+
+def test_a_vector_is_a_channel_of_its_own_with_no_other_score(persistence):
+    truth = winds(pd.date_range("2020-01-01", periods=4, freq="6h"), [500.0], seed=0)
+    forecasts = persistence(truth, truth.time[:2], [6])
+    score = evaluate(forecasts, truth, metrics=["wind_vector_rmse", "rmse"]).score[0]
+    assert np.isnan(score.sel(metric="rmse", channel="wind_vector_500")).all()
+    assert np.isnan(score.sel(metric="wind_vector_rmse", channel="u_component_of_wind_500")).all()
+    alone = forecasts[["u_component_of_wind"]]
+    with pytest.raises(UserError, match="needs both components of the wind"):
+        evaluate(alone, truth, metrics=["wind_vector_rmse"], model="half")
