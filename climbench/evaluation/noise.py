@@ -15,8 +15,14 @@ from climbench.evaluation.source import Source
 from climbench.evaluation.streaming import Data
 from climbench.metrics.averaging import Regions
 from climbench.metrics.fields import ABSENT, Array
-from climbench.metrics.metric import Metric
-from climbench.metrics.noise_floor import FLOORS, SMALL_STEP, noise_floor
+from climbench.metrics.metric import Metric, get_metric
+from climbench.metrics.noise_floor import (
+    FLOORS,
+    SMALL_STEP,
+    SQUARES_ADD,
+    noise_floor,
+    skill_above_noise,
+)
 from climbench.metrics.truth_draws import drawn_scores, told_by_members
 
 
@@ -100,10 +106,16 @@ def with_member_noise(scores: xr.Dataset, noise: MemberNoise, confidence: float)
         warnings.simplefilter("ignore", RuntimeWarning)  # of metrics without draws: all NaN
         lower, upper = noise.bounds(scores["score"].to_numpy()[0], confidence)
         deviation = noise.deviation()
+    above = np.full_like(noise.floor, np.nan)
+    for number, label in enumerate(scores["metric"].to_numpy()):
+        if get_metric(str(label)).name in SQUARES_ADD:
+            score = scores["score"].to_numpy()[0, number]
+            above[number] = skill_above_noise(score, noise.floor[number])
     return scores.assign(
         lower=(dims, lower[np.newaxis]),
         upper=(dims, upper[np.newaxis]),
         noise_floor=(dims, noise.floor[np.newaxis]),
+        above_noise_floor=(dims, above[np.newaxis]),
         score_noise=(dims, deviation[np.newaxis]),
         member_draws=((*dims, "draw"), noise.draws[np.newaxis].astype(np.float32)),
     )

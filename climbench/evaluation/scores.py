@@ -232,6 +232,7 @@ def describe(dataset: xr.Dataset) -> xr.Dataset:
         "per_sample_weight": "sum of the weights of the valid cells, per sample",
         "block_length": "samples in a block of the bootstrap",
         "noise_floor": "score of a perfect emulator, given the finite ensemble behind the truth",
+        "above_noise_floor": "score against the forced response: root of score^2 - noise_floor^2",
         "score_noise": "standard deviation of the score over draws of the truth's members",
         "member_draws": "score less its mean for each draw of the truth's members",
         "map_rmse": "root mean squared error of each cell",

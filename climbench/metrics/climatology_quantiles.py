@@ -2,11 +2,11 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from climbench.metrics.climatology import DAYS, triangular_weights
+from climbench.metrics.compilation import compiled
 
 RANKS = 128  # neighbouring ranks whose weights are summed up together
 CELLS = 64  # cells that are sorted at once
@@ -79,7 +79,7 @@ def window_quantiles(
     return result
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _cell_quantiles(
     values: NDArray[np.floating],
     order: NDArray[np.int64],
@@ -134,7 +134,7 @@ def _cell_quantiles(
     return result
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _mean_between(
     values: NDArray[np.floating],
     order: NDArray[np.int64],

@@ -15,12 +15,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from climbench.metrics.compilation import compiled, vectorised
 from climbench.metrics.fields import ABSENT, Array, Fields, Index, Stack
-from climbench.metrics.moments_kernel import FAST, native
+from climbench.metrics.moments_kernel import native
 
 WIDTH = 128  # cells that are sorted side by side: 50 members of them stay in the fastest cache
 ABSOLUTE, PAIR, VARIANCE, VALID = range(4)  # rows of what is found in each cell
@@ -155,7 +155,7 @@ def _flat(stack: Stack, samples: int, places: int) -> tuple[NDArray[Any], Index]
     return native(stack.values), stack.rows.reshape(samples, places)
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _average(values: Any, rows: Any, means: Any, start: int, stop: int) -> None:
     """Fill the means of all places from start to stop, a stretch of cells at a time."""
     samples, _, members = rows.shape
@@ -175,7 +175,7 @@ def _average(values: Any, rows: Any, means: Any, start: int, stop: int) -> None:
                     part[cell] /= members
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _scan(
     members: Any,
     member_rows: Any,
@@ -211,7 +211,7 @@ def _scan(
                     out[part] += _weighted_sum(parts[part, first:last], weight)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@vectorised
 def _weighted_sum(values: Any, weights: Any) -> float:
     total = 0.0
     for cell in range(values.size):
@@ -219,7 +219,7 @@ def _weighted_sum(values: Any, weights: Any) -> float:
     return total
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _cell_parts(
     values: Any,
     rows: Any,
@@ -259,7 +259,7 @@ def _cell_parts(
             parts[VARIANCE, start + cell] = found[VARIANCE, cell] if valid else 0.0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _sort(work: Any, network: Any) -> None:
     """Sort the members of each cell; missing ones end anywhere, but none is lost."""
     for exchange in range(network.shape[0]):
@@ -270,7 +270,7 @@ def _sort(work: Any, network: Any) -> None:
             upper[cell] = b if a < b else a
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _add_distances(work: Any, target: Any, found: Any) -> None:
     """Sum the distances of sorted members from the truth, and those of all pairs."""
     size = work.shape[0]
@@ -287,7 +287,7 @@ def _add_distances(work: Any, target: Any, found: Any) -> None:
             pairs[cell] += (high - low) * distance
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _add_squares(work: Any, found: Any) -> None:
     """Find the variance from departures from the median.
 

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-# Sums may be regrouped (that is what makes them vectors), but missing values stay missing.
-FAST = {"reassoc", "contract", "nsz"}
+from climbench.metrics.compilation import compiled, vectorised
+
 SLOTS = 11  # sums of one field over one region; `Moment.slot` is the place of each
 
 
@@ -20,13 +19,13 @@ def native(values: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(values, dtype=kind)
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _is_finite(value: float) -> bool:
     """Compare only: regrouping folds the difference that numpy's test is made of to zero."""
     return abs(value) < np.inf
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def scan_fields(
     forecasts: Any,
     forecast_rows: Any,
@@ -76,7 +75,7 @@ def scan_fields(
                 _add_to_maps(forecast, truth, constant, whole, maps[:, place], number[place])
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@vectorised
 def _first_valid(forecast: Any, truth: Any, climate: Any) -> float:
     """Return the truth where all have a value, so that a single valid cell has no variance."""
     for cell in range(truth.size):
@@ -86,7 +85,7 @@ def _first_valid(forecast: Any, truth: Any, climate: Any) -> float:
     return 0.0
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _mask(constant: Any, climate: Any) -> None:
     """Make cells missing that the climate lacks: all sums of a score are over the same cells."""
     for cell in range(climate.size):
@@ -94,7 +93,7 @@ def _mask(constant: Any, climate: Any) -> None:
             constant[cell] = np.nan
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@vectorised
 def _add(
     forecast: Any,
     truth: Any,
@@ -140,7 +139,7 @@ def _add(
     return missing == 0  # values so large that the check alone overflows
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@vectorised
 def _add_run(forecast: Any, truth: Any, climate: Any, weights: Any, out: Any) -> None:
     e1 = e2 = e3 = f1 = t1 = f2 = t2 = ft = plain_f = plain_t = 0.0
     for cell in range(forecast.size):
@@ -166,7 +165,7 @@ def _add_run(forecast: Any, truth: Any, climate: Any, weights: Any, out: Any) ->
     _add_sums(out, e1, e2, e3, f1, t1, f2, t2, ft, plain_f, plain_t, forecast.size)
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@vectorised
 def _add_masked_run(forecast: Any, truth: Any, climate: Any, weights: Any, out: Any) -> float:
     e1 = e2 = e3 = f1 = t1 = f2 = t2 = ft = plain_f = plain_t = found = 0.0
     number = 0
@@ -196,7 +195,7 @@ def _add_masked_run(forecast: Any, truth: Any, climate: Any, weights: Any, out: 
     return found
 
 
-@numba.njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@compiled
 def _add_sums(
     out: Any,
     e1: float,
@@ -225,7 +224,7 @@ def _add_sums(
     out[10] += number
 
 
-@numba.njit(nogil=True, cache=True, fastmath=FAST)  # type: ignore[untyped-decorator]
+@vectorised
 def _add_to_maps(
     forecast: Any, truth: Any, climate: Any, whole: bool, maps: Any, number: Any
 ) -> None:

@@ -58,6 +58,8 @@ FLOORS = (
     "nrmse_total",
 )
 
+SQUARES_ADD = ("rmse", "bias", "nrmse_spatial", "nrmse_global")  # error and noise, squared
+
 
 def noise_floor(members: NDArray[Any], regions: Regions, metric: str | Metric = "rmse") -> Array:
     r"""Return the score that a perfect emulator is expected to get, from the members' spread.

@@ -35,6 +35,9 @@ def test_the_floor_is_what_a_perfect_emulator_scores(members):
     scores = emulator(members, 0.0, "perfect").isel(model=0, channel=0, region=0, scenario=0)
     assert np.all(np.abs(scores.score - scores.noise_floor) < 3 * scores.score_noise)
     weights = Regions(region_weights(LATITUDE, LONGITUDE))
+    rmse = scores.sel(metric="rmse")
+    left = np.sqrt(max(rmse.score.item() ** 2 - rmse.noise_floor.item() ** 2, 0))
+    assert rmse.above_noise_floor.item() == pytest.approx(left, rel=1e-12)
     flat = members.tas.values[0].reshape(8, YEARS.size, -1)
     expected = noise_floor(flat, weights, "rmse")[0]
     assert float(scores.noise_floor.sel(metric="rmse")) == pytest.approx(expected, rel=1e-12)
