@@ -4,13 +4,38 @@ python scripts/make_metrics_page.py
 """
 
 import inspect
+import re
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from climbench.metrics import classification, column_physics, images, noise_floor
 from climbench.metrics.conventions import PRESETS
 from climbench.metrics.metric import Metric, metric_class, metric_families
 
+OUTSIDE: dict[ModuleType, tuple[Callable[..., Any], ...]] = {
+    classification: (
+        *(classification.auroc, classification.auprc, classification.overall_accuracy),
+        *(classification.precision, classification.recall, classification.f1),
+    ),
+    images: (images.spectral_angle, images.ergas),
+    column_physics: (
+        *(column_physics.column_scores, column_physics.mean_absolute_error),
+        *(column_physics.root_mean_squared_error, column_physics.bias),
+        *(column_physics.coefficient_of_determination, column_physics.fair_crps),
+    ),
+    noise_floor: (
+        *(noise_floor.noise_floor, noise_floor.skill_above_noise),
+        noise_floor.climatebench_variability,
+    ),
+}
+FUNCTIONS = """
+## Functions outside evaluate
+
+These scores are functions to call from Python, on arrays; `climbench evaluate` does not know them.
+"""
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 HEAD = """\
 # Metrics
@@ -31,7 +56,9 @@ otherwise.
 ## Presets
 
 Systems differ by definition. `preset=` takes all choices of one at once; `weighting=`, `missing=`
-and parameters in labels go before it.
+and parameters in labels go before it. The Pearson correlation of `scores` and of ClimateLearn, and
+the latter's mean bias (with the opposite sign), do not weigh cells: their numbers need
+`weighting=none` as well.
 
 | preset | weights | missing cells | parameters |
 |---|---|---|---|
@@ -57,6 +84,11 @@ def page() -> str:
         text += f"\n## {family.capitalize()}\n"
         for name in names:
             text += section(metric_class(name))
+    text += FUNCTIONS
+    for module, functions in OUTSIDE.items():
+        text += f"\n### `{module.__name__}`\n\n{_summary(module)}\n"
+        for function in functions:
+            text += f"\n#### `{function.__name__}`\n\n{_summary(function)}\n"
     return text
 
 
@@ -71,6 +103,13 @@ def section(metric: type[Metric]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _summary(described: ModuleType | Callable[..., Any]) -> str:
+    """Return what a docstring says before its parameters, and its references."""
+    head, *rest = re.split(r"\n\n(?=\w+\n-+\n)", inspect.getdoc(described) or "")
+    sources = [part for part in rest if part.startswith("References")]
+    return _markdown("\n\n".join([head.strip(), *sources])).strip()
+
+
 def _default(item: Any) -> Any:
     return "" if item.default is MISSING else item.default
 
@@ -78,7 +117,7 @@ def _default(item: Any) -> Any:
 def _markdown(docstring: str) -> str:
     """Turn the few marks of our docstrings into those of Markdown."""
     lines: list[str] = []
-    source = docstring.split("\n")
+    source = _tables(docstring).split("\n")
     equation: list[str] = []
     inside = False
     for number, line in enumerate(source):
@@ -101,8 +140,26 @@ def _markdown(docstring: str) -> str:
     while ":math:`" in text:
         before, _, rest = text.partition(":math:`")
         formula, _, after = rest.partition("`")
-        text = f"{before}${formula}${after}"
+        text = f"{before}${' '.join(formula.split())}${after}"
+    text = re.sub(r":(?:func|class):`(\w+)`", r"`\1`", text)
     return text.replace("``", "`")
+
+
+def _tables(docstring: str) -> str:
+    """Turn tables of two columns between three rules into those of Markdown."""
+    lines: list[str] = []
+    start = 0  # of the second column
+    for line in docstring.split("\n"):
+        if re.fullmatch(r"=+ +=+", line):
+            lines += [] if start else ["| | |", "|---|---|"]
+            start = 0 if start else line.rindex(" ") + 1
+        elif start and line[:start].strip():
+            lines.append(f"| {line[:start].strip()} | {line[start:].strip()} |")
+        elif start:
+            lines[-1] = f"{lines[-1].removesuffix(' |')} {line.strip()} |"
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

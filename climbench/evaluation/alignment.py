@@ -185,7 +185,10 @@ def _align_scenarios(predictions: Source, truth: Source, period: Sequence[Any] |
     years, truth_years = _years(predictions), _years(truth)
     order = np.argsort(years, kind="stable")
     if period is not None:
-        first, last = (int(year) for year in period)
+        try:
+            first, last = (int(year) for year in period)
+        except ValueError as error:
+            raise UserError(f"The option 'period' must be two years, not {period}.") from error
         order = order[(years[order] >= first) & (years[order] <= last)]
     found = pd.Index(truth_years).get_indexer(pd.Index(years[order]))
     if not np.any(found != ABSENT):
@@ -230,7 +233,10 @@ def _within(times: pd.Index, period: Sequence[Any] | None, label: str) -> Index:
         return order
     first, last = (str(bound) for bound in period)
     positions = xr.DataArray(order, coords={"time": times[order]}, dims="time")
-    chosen = positions.sel(time=slice(first, last)).to_numpy()
+    try:
+        chosen = positions.sel(time=slice(first, last)).to_numpy()
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"The option 'period' must be two dates, not {list(period)}.") from error
     if chosen.size == 0:
         raise UserError(
             f"{label} has no initial time in the period {first} to {last}: it covers "

@@ -53,7 +53,9 @@ def binned(scores: xr.Dataset, by: str) -> xr.DataArray:
             metric = get_metric(str(label))
             if not metric.needs_cells:
                 means = statistic_means(metric, per_sample)
-                values[:, model, number] = metric.resampled(means, weight, counts)
+                known = here["score"].isel(metric=number).notnull().transpose(*own).to_numpy()
+                drawn = metric.resampled(means, weight, counts)
+                values[:, model, number] = np.where(known, drawn, np.nan)
     result = template.copy(data=values)
     result.attrs["long_name"] = f"score of the samples of each {by}"
     return result

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import xarray as xr
@@ -9,6 +10,7 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.evaluation.scores import describe
 
+OF_LABELS = ("root", "acc")  # what the labels of metrics say too, one by one
 HASHES = ("predictions_hash", "truth_hash", "climatology_hash")
 
 
@@ -33,9 +35,8 @@ def combine(scores: Sequence[xr.Dataset]) -> xr.Dataset:
     if len(set(names)) < len(names):
         again = next(name for name in names if names.count(name) > 1)
         raise UserError(f"The model '{again}' is there more than once: give each its own name.")
-    first = scores[0]
-    for dataset in scores[1:]:
-        check_conventions(first, dataset)
+    for first, second in combinations(scores, 2):
+        check_conventions(first, second)
     companions: dict[str, dict[Any, dict[str, Any]]] = {}
     bare = []
     for dataset in scores:
@@ -75,28 +76,70 @@ def check_conventions(first: xr.Dataset, second: xr.Dataset) -> None:
     Raises
     ------
     UserError
-        With the convention that differs.
+        With the convention that differs, or if the truths do.
     """
-    one, other = (
-        json.loads(dataset.attrs["conventions"]) | {"task": dataset.attrs["task"]}
-        for dataset in (first, second)
-    )
-    for key in sorted(one.keys() | other.keys()):
+    names = [str(dataset["model"].to_numpy().ravel()[0]) for dataset in (first, second)]
+    one, other = (_record(dataset) | {"task": dataset.attrs["task"]} for dataset in (first, second))
+    for key in sorted((one.keys() | other.keys()) - set(OF_LABELS)):
         if one.get(key) != other.get(key) and "" not in (one.get(key), other.get(key)):
-            names = [str(dataset["model"].to_numpy().ravel()[0]) for dataset in (first, second)]
             raise UserError(
                 f"The scores of '{names[0]}' and '{names[1]}' cannot be compared: '{key}' is "
                 f"{one.get(key)} in one, {other.get(key)} in the other; score both in one way."
             )
+    if len(_truths(first) | _truths(second)) > 1:
+        raise UserError(
+            f"The scores of '{names[0]}' and '{names[1]}' cannot be compared: they were evaluated "
+            "against different truths; evaluate both against the same."
+        )
+
+
+def _record(dataset: xr.Dataset) -> dict[str, Any]:
+    """Return how scores were made."""
+    name = str(dataset["model"].to_numpy().ravel()[0])
+    for attribute in ("conventions", "task"):
+        if attribute not in dataset.attrs:
+            raise UserError(f"The scores of '{name}' do not say their {attribute}: evaluate again.")
+    return _json(dataset, "conventions")
+
+
+def _json(dataset: xr.Dataset, attribute: str) -> dict[str, Any]:
+    """Return what is written as JSON in an attribute, nothing where there is none."""
+    try:
+        found = json.loads(dataset.attrs.get(attribute, "{}"))
+        if isinstance(found, dict):
+            return found
+    except (TypeError, ValueError):
+        pass
+    name = str(dataset["model"].to_numpy().ravel()[0])
+    raise UserError(f"The '{attribute}' of the scores of '{name}' cannot be read: evaluate again.")
+
+
+def _truths(dataset: xr.Dataset) -> set[str]:
+    """Return the identities of the truths, as far as they are known."""
+    hashes = _json(dataset, "truth_hash")
+    return {str(hashes.get(str(name), "")) for name in dataset["model"].to_numpy().ravel()} - {""}
 
 
 def _united_attributes(scores: Sequence[xr.Dataset]) -> dict[str, str]:
     attributes = dict(scores[0].attrs)
     simulated = any(dataset.attrs.get("simulated") == "true" for dataset in scores)
     attributes["simulated"] = "true" if simulated else "false"
+    attributes["conventions"] = json.dumps(_united_record(scores), sort_keys=True)
     for name in HASHES:
         hashes: dict[str, str] = {}
         for dataset in scores:
-            hashes |= json.loads(dataset.attrs[name])
+            hashes |= _json(dataset, name)
         attributes[name] = json.dumps(hashes, sort_keys=True)
     return attributes
+
+
+def _united_record(scores: Sequence[xr.Dataset]) -> dict[str, Any]:
+    """Return how the scores were made: of each key what a model says that does say something."""
+    records = [_record(dataset) for dataset in scores]
+    united: dict[str, Any] = {}
+    for record in records:
+        united |= {key: value for key, value in record.items() if not united.get(key)}
+    for key in OF_LABELS:
+        if len({record[key] for record in records if record.get(key)}) > 1:
+            united[key] = ""  # several: see the labels
+    return united

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
-from climbench.evaluation.files import unit_of
+from climbench.evaluation.files import units_of
 from climbench.evaluation.pairing import Pair, gain, one_model, resample
 from climbench.evaluation.rules import Names, Selection, chosen_names
 from climbench.evaluation.significance import (
@@ -27,7 +27,7 @@ from climbench.evaluation.significance import (
 )
 
 Autocorrelation = Literal["automatic", "lead"]
-DESCRIPTIONS = ("orientation", "unit_power", "variable", "level", "units")
+DESCRIPTIONS = ("orientation", "unit_power", "unit", "variable", "level", "units")
 SIGNS = {"better": ("▲", "bold green"), "worse": ("▼", "bold red")}
 
 
@@ -210,8 +210,7 @@ def comparison_rows(result: xr.Dataset) -> pd.DataFrame:
     condition = "lead_time" if "lead_time" in result.dims else "scenario"
     order = ["metric", "channel", "region", condition]
     frame = result.to_dataframe(dim_order=order).reset_index().dropna(subset="difference")
-    pairs = zip(frame["units"], frame["unit_power"], strict=True)
-    frame["units"] = [unit_of(unit, power) for unit, power in pairs]
+    frame["units"] = units_of(frame if "unit" in frame else frame.assign(unit=""))
     values = ["candidate", "reference", "difference", "lower", "upper", "p", "q", "mark"]
     return frame[[*order, "units", *values]].reset_index(drop=True)
 
@@ -253,7 +252,9 @@ def _numbers(row: Mapping[Any, Any]) -> list[str]:
     """Return a row's numbers as text; a dash where there is none."""
     changes = {"difference": "+.3g", "lower": "+.2g", "upper": "+.2g"}
     texts = [f"{row['reference']:.4g}"]
-    texts += [f"{row[key]:{how}}" if np.isfinite(row[key]) else "–" for key, how in changes.items()]
+    texts += [
+        f"{row[key]:{how}}" if not np.isnan(row[key]) else "–" for key, how in changes.items()
+    ]
     for value in (row["p"], row["q"]):
         texts.append("–" if np.isnan(value) else "<0.001" if value < 0.001 else f"{value:.2g}")
     return texts
@@ -293,9 +294,10 @@ def write_comparison(result: xr.Dataset, directory: Path) -> tuple[Path, Path]:
     rows = comparison_rows(result)
     table, record = directory / "compare.csv", directory / "compare.json"
     rows.to_csv(table, index=False, lineterminator="\n")
+    finite = rows.replace([np.inf, -np.inf], np.nan)  # JSON knows neither
     whole = dict(result.attrs)
     for key in ("conventions", "bootstrap", "simulated"):
         whole[key] = json.loads(whole[key])
-    whole["scores"] = rows.astype(object).where(rows.notna(), None).to_dict("records")
+    whole["scores"] = rows.astype(object).where(finite.notna(), None).to_dict("records")
     record.write_text(json.dumps(whole, indent=2, allow_nan=False) + "\n")
     return table, record

@@ -22,13 +22,16 @@ def score_table(scores: xr.Dataset) -> pd.DataFrame:
         columns = columns.assign_coords(unit=("metric", [""] * columns.sizes["metric"]))
     order = ["model", "metric", "channel", condition, "region"]
     frame = columns.to_dataframe(dim_order=order).reset_index().dropna(subset="score")
-    frame["units"] = [
-        own.replace("{units}", unit) or unit_of(unit, power)
-        for own, unit, power in zip(frame["unit"], frame["units"], frame["unit_power"], strict=True)
-    ]
+    frame["units"] = units_of(frame)
     frame["count"] = frame["count"].astype(int)
     names = ["model", "metric", "variable", "level", condition, "region"]
     return frame[[*names, "score", "lower", "upper", "count", "units"]].reset_index(drop=True)
+
+
+def units_of(frame: pd.DataFrame) -> list[str]:
+    """Return the unit of each row's score: the metric's own, else a power of the variable's."""
+    rows = zip(frame["unit"], frame["units"], frame["unit_power"], strict=True)
+    return [own.replace("{units}", unit) or unit_of(unit, power) for own, unit, power in rows]
 
 
 def unit_of(units: str, power: int) -> str:
@@ -76,13 +79,14 @@ def _clean(scores: xr.Dataset) -> xr.Dataset:
 
 
 def read_scores(path: Path) -> xr.Dataset:
-    """Read ``scores.nc`` into memory.
+    """Read ``scores.nc``, or the one in a folder, into memory.
 
     Raises
     ------
     UserError
         If it does not exist or is not a scores dataset.
     """
+    path = path / "scores.nc" if path.is_dir() else path
     if not path.is_file():
         raise UserError(f"The scores file {path} does not exist: check the path.")
     try:

@@ -11,7 +11,8 @@ from climbench.errors import UserError, nearest
 from climbench.evaluation.pairing import Pair, gain, one_model, resample
 from climbench.evaluation.rules import REFERENCE, GateRules, Rule, chosen_names
 from climbench.evaluation.significance import Array, interval, normal_quantile
-from climbench.evaluation.verdict import GateResult, Outcome, Verdict
+from climbench.evaluation.verdict import GateResult, Outcome, Verdict, printable
+from climbench.metrics.metric import get_metric
 
 
 def gate(
@@ -91,7 +92,7 @@ def _judge(case: _Case, opening: str) -> Iterator[Verdict]:
     chance = _beyond_chance(case, labels)
     noise = _beyond_noise(case, labels, ahead, other, opening)
     for place in np.ndindex(*other.shape):
-        if np.isfinite(other[place]):
+        if not np.isnan(other[place]):
             where = [names[index] for names, index in zip(labels.values(), place, strict=True)]
             tests = {"chance": float(chance[place]), "internal variability": float(noise[place])}
             scores = (float(own[place]), float(other[place]))
@@ -101,7 +102,9 @@ def _judge(case: _Case, opening: str) -> Iterator[Verdict]:
 def _excess(rule: Rule, ahead: Array, other: Array) -> Array:
     """Return the gain (or the loss, where a rule forbids one) beyond the margin."""
     side = ahead if rule.wants_better else -ahead
-    return np.asarray(side - rule.margin * np.abs(other))
+    with np.errstate(invalid="ignore"):  # nothing is beyond a share of an infinite score but it
+        beyond = side - rule.margin * np.abs(other) if rule.margin else side
+    return np.asarray(np.where(np.isinf(side), side, beyond))
 
 
 def _beyond_chance(case: _Case, labels: dict[str, list[Any]]) -> Array:
@@ -156,7 +159,7 @@ def _verdict(
     condition = f"{label:g} h" if pair.condition == "lead_time" else str(label)
     made = {name: bool(answer) for name, answer in tests.items() if not np.isnan(answer)}
     significant = all(made.values()) if made else None
-    outcome = _outcome(rule, ahead, other, significant)
+    outcome = _outcome(case, ahead, other, significant)
     place = f"{rule.metric} of {channel} at {condition}"
     place += "" if region == "global" else f" in {region}"
     if np.isnan(own):
@@ -168,7 +171,7 @@ def _verdict(
     return Verdict(
         passed=outcome == "pass" or (outcome == "not significant" and not rule.wants_better),
         outcome=outcome,
-        sentence=f"{outcome.upper()}: {sentence}.",
+        sentence=printable(f"{outcome.upper()}: {sentence}."),
         rule=case.number,
         metric=rule.metric,
         channel=str(channel),
@@ -178,18 +181,27 @@ def _verdict(
         reference=reference,
         candidate_score=own,
         reference_score=other,
-        change=ahead / abs(other) if other != 0 else np.nan,
+        change=ahead / abs(other) if other != 0 and np.isfinite(other) else np.nan,
         significant=significant,
     )
 
 
-def _outcome(rule: Rule, ahead: float, other: float, significant: bool | None) -> Outcome:
+def _outcome(case: _Case, ahead: float, other: float, significant: bool | None) -> Outcome:
+    rule = case.rule
     if np.isnan(ahead):
         return "fail"
     beyond = float(_excess(rule, np.array(ahead), np.array(other))) > 0
-    if beyond and significant is False:
+    unproven = rule.wants_better and significant is None and _can_be_tested(case)
+    if beyond and (significant is False or unproven):
         return "not significant"
     return "pass" if beyond is rule.wants_better else "fail"
+
+
+def _can_be_tested(case: _Case) -> bool:
+    """Tell whether a test is wanted and there would be one with enough samples."""
+    wanted = case.rule.confidence is not None and case.rules.bootstrap > 0
+    drawable = not get_metric(case.rule.metric).needs_cells
+    return wanted and drawable and case.pair.condition == "lead_time"
 
 
 def _comparison(
@@ -207,7 +219,8 @@ def _comparison(
     if sized:
         own, other = abs(own), abs(other)
     relation = "<" if own < other else ">" if own > other else "="
-    change = f" ({100 * (own - other) / abs(other):+.1f} %)" if other else ""
+    finite = other != 0 and np.isfinite([own, other]).all()
+    change = f" ({100 * (own - other) / abs(other):+.1f} %)" if finite else ""
     values = f" {relation} ".join(shown)
     return f"{candidate} {verb} {reference} on {place}: {values}{change}"
 

@@ -14,6 +14,8 @@ from climbench.evaluation.scores import statistic_means
 from climbench.evaluation.significance import Array, block_draws, block_length, narrowness
 from climbench.metrics.metric import get_metric
 
+ROUNDING = 1e-10  # share of a score below which a difference may come from the order of sums
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -35,11 +37,14 @@ class Pair:
         Raises
         ------
         UserError
-            If the scores were made differently, or come from different samples.
+            If the scores were made differently, or come from different samples or cells.
         """
+        for scores in (candidate, reference):
+            _check_whole(scores)
         check_conventions(candidate, reference)
         pair = cls(candidate.sortby("sample"), reference.sortby("sample"))
         pair._check_samples()
+        pair._check_cells()
         return pair
 
     @property
@@ -101,11 +106,6 @@ class Pair:
 
     def _check_samples(self) -> None:
         """Refuse scores of other samples: what was left out may be the hard part."""
-        for scores in (self.candidate, self.reference):
-            if "per_sample_weight" not in scores:
-                raise UserError(
-                    f"The scores of '{scores['model'].item()}' hold no samples: evaluate again."
-                )
         own, other = xr.align(
             self.candidate["per_sample_weight"] > 0,
             self.reference["per_sample_weight"] > 0,
@@ -127,6 +127,45 @@ class Pair:
             f"The scores of '{one}' come from up to {counts[0]} samples and those of '{two}' from "
             f"up to {counts[1]}, not all of them the same: evaluate both over the same times."
         )
+
+    def _check_cells(self) -> None:
+        """Refuse scores of other cells: with a mask of one's own the hard ones can be left out."""
+        one, two = self.names
+        scores = (self.candidate, self.reference)
+        if all("missing" in data for data in scores):
+            own, other = xr.align(*(data["missing"] for data in scores), join="inner")
+            there = [(data["per_sample_weight"] > 0).any(["sample", "region"]) for data in scores]
+            differs = (own != other) & own.notnull() & other.notnull() & there[0] & there[1]
+            if bool(differs.any()):
+                raise UserError(
+                    f"The scores of '{one}' leave out {int(own.where(differs).sum())} missing "
+                    f"values where those of '{two}' leave out {int(other.where(differs).sum())}: "
+                    "evaluate both where both have values."
+                )
+        own, other = xr.align(*(data["per_sample_weight"] for data in scores), join="inner")
+        both = (own > 0) & (other > 0)
+        if bool((both & (abs(own - other) > 1e-5 * other)).any()):
+            raise UserError(
+                f"The scores of '{one}' and '{two}' do not come from the same cells: evaluate both "
+                "on one grid and with the same regions."
+            )
+
+
+def _check_whole(scores: xr.Dataset) -> None:
+    """Refuse scores that lack what a comparison needs."""
+    name = scores["model"].item()
+    condition = "scenario" if "scenario" in scores.dims else "lead_time"
+    if "per_sample_weight" not in scores or scores.sizes.get("sample", 0) == 0:
+        raise UserError(f"The scores of '{name}' hold no samples: evaluate again.")
+    cells = {"channel", "region", condition}
+    needed: dict[str, set[str]] = {dim: {dim} for dim in (*cells, "metric", "sample")}
+    needed |= {"orientation": {"metric"}, "unit_power": {"metric"}}
+    needed |= {"variable": {"channel"}, "units": {"channel"}, "score": {"metric", *cells}}
+    needed |= {"per_sample_weight": {"sample", *cells}}
+    needed |= {"per_sample": {"statistic", "sample", *cells}}
+    for variable, dims in needed.items():
+        if variable not in scores.variables or set(scores[variable].dims) != dims:
+            raise UserError(f"The scores of '{name}' lack '{variable}': evaluate again.")
 
 
 def one_model(scores: xr.Dataset, name: str | None, role: str) -> xr.Dataset:
@@ -158,14 +197,21 @@ def one_model(scores: xr.Dataset, name: str | None, role: str) -> xr.Dataset:
 def gain(candidate: Array, reference: Array, orientation: str) -> Array:
     """Return by how much the candidate is ahead, in the score's unit.
 
+    What differs by less than rounding explains, a share of ``1e-10``, counts as equal.
+
     Examples
     --------
     >>> float(gain(np.array(-1.0), np.array(3.0), "zero"))
     2.0
     """
     if orientation == "zero":
-        return np.asarray(np.abs(reference) - np.abs(candidate))
-    return np.asarray((candidate - reference) * (1.0 if orientation == "higher" else -1.0))
+        candidate, reference, orientation = np.abs(candidate), np.abs(reference), "lower"
+    sign = 1.0 if orientation == "higher" else -1.0
+    with np.errstate(invalid="ignore"):
+        ahead = (candidate - reference) * sign
+        equal = np.abs(ahead) <= ROUNDING * np.minimum(np.abs(candidate), np.abs(reference))
+    infinite = np.isinf(candidate) | np.isinf(reference)
+    return np.asarray(np.where(np.where(infinite, candidate == reference, equal), 0.0, ahead))
 
 
 @dataclass(frozen=True)
@@ -246,8 +292,16 @@ def resample(
     valid = (weights[0] > 0) & (weights[1] > 0)
     some = valid.any(axis=(1, 2))
     number = int(np.count_nonzero(some))
-    if number < 2:
+    if number < 2 or draws == 0:
         return None
+    kept = [str(label) for label in pair.reference["statistic"].to_numpy()]
+    for statistic in known.statistics:
+        if not any(
+            label == statistic.label or label.startswith(f"{statistic.label}#") for label in kept
+        ):
+            raise UserError(
+                f"The scores of '{pair.names[1]}' hold no samples of {metric}: evaluate again."
+            )
     means = [statistic_means(known, scores["per_sample"].isel(sample=some)) for scores in models]
     shared = [np.where(valid, weight, 0.0)[some] for weight in weights]
 
@@ -267,7 +321,8 @@ def resample(
 def _pseudo_values(every: Array, without: Array, valid: Any) -> Array:
     """Return what each sample adds ``[sample, ...]``, from the scores without each of them."""
     count = valid.sum(axis=0)
-    departure = np.where(valid, (count - 1) * (every - without), np.nan)
+    with np.errstate(invalid="ignore"):  # of infinite scores
+        departure = np.where(valid, (count - 1) * (every - without), np.nan)
     number = np.isfinite(departure).sum(axis=0)
     centre = np.nansum(departure, axis=0) / np.maximum(number, 1)
     return np.asarray(every + departure - centre)

@@ -7,12 +7,21 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import xarray as xr
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from climbench.errors import UserError, nearest
 
 REFERENCE = "reference"
 """Stands for the model that the gate is given as reference."""
+FEWEST_DRAWS = 100  # fewer say nothing about the ends of a 95 % interval
 
 
 def listed(given: Any) -> Any:
@@ -20,20 +29,34 @@ def listed(given: Any) -> Any:
 
     Examples
     --------
-    >>> listed("*"), listed("rmse"), listed(["rmse", "acc"])
-    (None, ['rmse'], ['rmse', 'acc'])
+    >>> listed("*"), listed(["*"]), listed("rmse"), listed(["rmse", "acc"])
+    (None, None, ['rmse'], ['rmse', 'acc'])
     """
-    return None if given == "*" else [given] if isinstance(given, str | int | float) else given
+    return (
+        None
+        if given in ("*", ["*"])
+        else [given]
+        if isinstance(given, str | int | float)
+        else given
+    )
 
 
-Names = Annotated[list[str] | None, BeforeValidator(listed)]
-Hours = Annotated[list[float] | None, BeforeValidator(listed)]
+Names = Annotated[Annotated[list[str], Field(min_length=1)] | None, BeforeValidator(listed)]
+Hours = Annotated[Annotated[list[float], Field(min_length=1)] | None, BeforeValidator(listed)]
 
 
 class Checked(BaseModel):
     """What a user wrote, checked: unknown keys are mistakes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, given: Any) -> Any:
+        """Refuse ``true``, which would count as 1."""
+        if isinstance(given, bool) or (isinstance(given, list) and True in map(_is_bool, given)):
+            raise ValueError("true and false mean nothing here")
+        return given
 
     @classmethod
     def parse(cls, values: Any, source: str) -> Self:
@@ -55,6 +78,10 @@ class Checked(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             raise UserError(f"{source}: {_mistake(error, cls)}") from error
+
+
+def _is_bool(given: Any) -> bool:
+    return isinstance(given, bool)
 
 
 class Selection(Checked):
@@ -170,6 +197,13 @@ class Rule(Selection):
     confidence: float | None = Field(default=0.95, gt=0, lt=1)
     noise: Literal["internal_variability"] | None = None
 
+    @field_validator("regions", mode="before")
+    @classmethod
+    def _no_null(cls, given: Any) -> Any:
+        if given is None:
+            raise ValueError("give names, or '*' for all")
+        return given
+
     @model_validator(mode="after")
     def _one_demand(self) -> Self:
         if (self.better_than is None) == (self.not_worse_than is None):
@@ -194,9 +228,29 @@ class GateRules(Checked):
 
     name: str
     description: str = ""
-    bootstrap: int = Field(default=1000, ge=1)
+    bootstrap: int = Field(default=1000, ge=0)
     seed: int = Field(default=0, ge=0)
     rules: list[Rule] = Field(min_length=1)
+
+    @field_validator("bootstrap")
+    @classmethod
+    def _enough_draws(cls, draws: int) -> int:
+        if 0 < draws < FEWEST_DRAWS:
+            raise ValueError(f"give at least {FEWEST_DRAWS} draws, or 0 for none")
+        return draws
+
+
+class _Unique(yaml.SafeLoader):
+    """YAML in which no key is given twice: of two, the first would silently not count."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen if isinstance(key, yaml.ScalarNode) else False:
+                line = key.start_mark.line + 1
+                raise yaml.YAMLError(f"'{key.value}' is given twice, again in line {line}")
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
 
 
 def load_rules(path: Path) -> GateRules:
@@ -208,13 +262,22 @@ def load_rules(path: Path) -> GateRules:
         If the file is missing, is no YAML, or has a key or value that rules do not know.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), _Unique)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise UserError(f"The rules {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"The rules {path} are not valid YAML: {reason}") from error
     return GateRules.parse(values, f"The rules {path}")
+
+
+PLAIN = {  # what pydantic says about Python's types
+    "missing": "this key is needed",
+    "model_type": "write keys and values",
+    "dict_type": "write keys and values",
+    "list_type": "write a list",
+    "too_short": "give at least one",
+}
 
 
 def _mistake(error: ValidationError, kind: type[BaseModel]) -> str:
@@ -227,5 +290,5 @@ def _mistake(error: ValidationError, kind: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         known = Rule.model_fields if len(place) > 1 else kind.model_fields
         return f"{words} is no key: {nearest(str(place[-1]), known)}"
-    reason = first["msg"].removeprefix("Value error, ")
+    reason = PLAIN.get(first["type"], first["msg"].removeprefix("Value error, "))
     return f"{words or 'the whole'}: {reason[0].lower()}{reason[1:]}."

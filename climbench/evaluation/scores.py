@@ -65,17 +65,16 @@ def scores_dataset(
     single = [metric for metric in metrics if metric.curve is None]
     curves = [metric for metric in metrics if metric.curve is not None]
     forecasts = pairs.condition == "lead_time"
-    length = _block_length(state) if forecasts else 0
+    lengths = np.zeros(len(single), dtype=np.int64)
     shape = (len(channels), len(regions), len(pairs.conditions))
     score = _stacked([_ordered(metric.score(state)) for metric in single], shape)
     lower, upper = np.full_like(score, np.nan), np.full_like(score, np.nan)
     if forecasts and len(state.samples) > 1 and bootstrap.draws > 0:
-        draws = block_draws(len(state.samples), length, bootstrap.draws, bootstrap.seed)
-        stretch = narrowness(len(state.samples), length, bootstrap.confidence)
         for number, metric in enumerate(single):
-            if not metric.needs_cells:
-                bounds = _bounds(metric, state, draws, bootstrap.confidence, stretch)
-                lower[number], upper[number] = bounds
+            if not metric.needs_cells and np.isfinite(score[number]).any():
+                lengths[number] = _block_length(metric, state)
+                bounds = _bounds(metric, state, int(lengths[number]), bootstrap)
+                lower[number], upper[number] = np.where(np.isfinite(score[number]), bounds, np.nan)
     labels, per_sample = _per_sample(state, single, shape)
     dataset = xr.Dataset(
         {
@@ -89,7 +88,7 @@ def scores_dataset(
                 (*dims, "sample"),
                 _ordered(np.moveaxis(state.weight, 0, -1)),
             ),
-            "block_length": ((), length),
+            "block_length": ("metric", lengths),
         },
         coords={
             "metric": np.array([metric.label for metric in single], dtype=str),
@@ -129,7 +128,7 @@ def _per_sample(
             labels.append(statistic.label)
             arrays.append(_ordered(means))
         for number, name in enumerate(names):
-            labels.append(f"{statistic.label}{COMPONENT}{name}")
+            labels.append(_component(statistic, len(names), name))
             arrays.append(_ordered(means[..., number]))
     return labels, _stacked(arrays, (*shape, len(state.samples)))
 
@@ -158,8 +157,15 @@ def statistic_means(metric: Metric, per_sample: xr.DataArray) -> dict[Statistic,
             means[statistic] = values[known.index(statistic.label)]
             continue
         own = [n for n, name in enumerate(known) if name.startswith(statistic.label + COMPONENT)]
+        # Models of other ensemble sizes in the same file have other components: empty here.
+        own = [n for n in own if np.isfinite(values[n]).any()] or own
         means[statistic] = np.moveaxis(values[own], 0, -1)
     return means
+
+
+def _component(statistic: Statistic, number: int, name: str) -> str:
+    """Return the label of one of a number of components, which ensembles of one size share."""
+    return COMPONENT.join([statistic.label, str(number), name])
 
 
 def _ordered(values: Any) -> Any:
@@ -171,20 +177,21 @@ def _number(level: float | None) -> float:
     return np.nan if level is None else level
 
 
-def _block_length(state: State) -> int:
-    single = [means for means in state.means.values() if means.ndim == state.weight.ndim]
-    return block_length(single[0]) if single else 1
+def _block_length(metric: Metric, state: State) -> int:
+    """Return how many samples of a metric's own series hang together."""
+    with np.errstate(invalid="ignore"):
+        return block_length(np.moveaxis(metric.quantities(state.means), 1, 0))
 
 
-def _bounds(
-    metric: Metric, state: State, draws: Array, confidence: float, stretch: float
-) -> tuple[Array, Array]:
+def _bounds(metric: Metric, state: State, length: int, bootstrap: Bootstrap) -> tuple[Array, Array]:
     """Return both bounds ``[channel, region, condition]``, one channel at a time for memory."""
+    draws = block_draws(len(state.samples), length, bootstrap.draws, bootstrap.seed)
+    stretch = narrowness(len(state.samples), length, bootstrap.confidence)
     bounds = []
     for channel in range(state.weight.shape[2]):
         own = {s: state.means[s][:, :, channel] for s in metric.statistics}
         values = metric.resampled(own, state.weight[:, :, channel], draws)
-        found = interval(values, confidence, stretch)
+        found = np.clip(interval(values, bootstrap.confidence, stretch), *metric.limits)
         bounds.append([np.moveaxis(bound, 0, 1) for bound in found])
     lower, upper = zip(*bounds, strict=True)
     return np.stack(lower), np.stack(upper)
@@ -201,6 +208,8 @@ def _with_curve(
     values = np.moveaxis(_ordered(metric.score(state)), -1, 0)
     curve = xr.DataArray(values, dims=(name, *dims), coords={name: coordinate})
     curve.attrs.update(unit_power=metric.unit_power, orientation=metric.orientation)
+    if metric.unit:
+        curve.attrs["unit"] = metric.unit
     return dataset.assign({metric.label: curve})
 
 

@@ -119,11 +119,11 @@ def evaluate(
     UserError
         If something does not fit; the sentence says what.
     """
-    if not 0 < confidence < 1 or bootstrap < 0:
-        raise UserError(
-            f"confidence = {confidence} and bootstrap = {bootstrap}: the first must lie between 0 "
-            "and 1, the second must not be negative."
-        )
+    _check_numbers(confidence, bootstrap, seed)
+    regions = [regions] if isinstance(regions, str) else list(regions)
+    if not regions:
+        raise UserError("The option 'regions' is empty: name at least one, such as global.")
+    _check_period(period)
     chosen_preset = preset_of(preset)
     weighting = _one_of("weighting", weighting or chosen_preset.weighting, WEIGHTINGS)
     missing = _one_of("missing", missing or chosen_preset.missing, MISSING_RULES)
@@ -199,6 +199,19 @@ def evaluate(
     )
 
 
+def _check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:
+    if isinstance(confidence, bool | str) or not 0 < confidence < 1:
+        raise UserError(f"The option 'confidence' must lie between 0 and 1, not be {confidence!r}.")
+    for option, value in (("bootstrap", bootstrap), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise UserError(f"The option '{option}' must be 0 or a whole number, not {value!r}.")
+
+
+def _check_period(period: Any) -> None:
+    if period is not None and (isinstance(period, str) or np.size(period) != 2):
+        raise UserError(f"The option 'period' must be [first, last], not {period!r}.")
+
+
 def _one_of(option: str, value: Any, known: Sequence[Any]) -> Any:
     if value not in known:
         raise UserError(f"The option '{option}' cannot be '{value}': {nearest(str(value), known)}")
@@ -218,7 +231,8 @@ def _mean_over_members(truth: Source) -> Source:
     """Return the truth with the mean of its members: what emulators are scored on."""
     if "member" not in truth.dataset.dims:
         return truth
-    return replace(truth, dataset=truth.dataset.mean("member", keep_attrs=True))
+    exact = truth.dataset.astype(np.float64, keep_attrs=True)
+    return replace(truth, dataset=exact.mean("member", skipna=False, keep_attrs=True))
 
 
 def _cell_weights(

@@ -1,13 +1,14 @@
 """Sampling uncertainty: block bootstrap, resampled members, Diebold-Mariano, many tests at once."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Array = NDArray[np.float64]
+FEWEST_BLOCKS = 5
 
 
 def block_length(series: ArrayLike) -> int:
@@ -18,7 +19,7 @@ def block_length(series: ArrayLike) -> int:
 
     with :math:`r` the autocorrelation of neighbouring samples, the mean over all series, and
     :math:`\rho` the same without the bias that the estimated mean brings; at least 1, at most
-    half the samples.
+    a fifth of the samples, as fewer than five blocks do not say how much blocks differ.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def block_length(series: ArrayLike) -> int:
     """
     values = np.asarray(series, dtype=np.float64)
     samples = len(values)
-    departure, valid = _departures(values.reshape(samples, -1))
+    departure, valid = _departures(_scaled(values.reshape(samples, -1)))
     variance = np.square(departure).sum(axis=0)
     pairs = (valid[1:] & valid[:-1]).sum(axis=0)
     alive = (variance > 0) & (pairs > 0)
@@ -48,7 +49,14 @@ def block_length(series: ArrayLike) -> int:
     raw = float(np.mean(products / variance[alive] * gaps))
     correlation = float(np.clip(raw + (1 + 3 * raw) / samples, 0.0, 0.99))
     length = (np.sqrt(6.0) * correlation / (1.0 - correlation**2)) ** (2 / 3) * samples ** (1 / 3)
-    return int(np.clip(np.ceil(length), 1, max(1, samples // 2)))
+    return int(np.clip(np.ceil(length), 1, max(1, samples // FEWEST_BLOCKS)))
+
+
+def _scaled(values: Array) -> Array:
+    """Return series times powers of two that bring them near 1: squares stay within range."""
+    size = np.where(np.isfinite(values), np.abs(values), 0.0).max(axis=0, initial=0.0)
+    _, exponent = np.frexp(size)
+    return np.asarray(np.ldexp(values, -exponent))
 
 
 def _departures(values: Array) -> tuple[Array, NDArray[np.bool_]]:
@@ -155,10 +163,15 @@ def interval(values: Array, confidence: float, stretch: float = 1.0) -> tuple[Ar
     if np.isfinite(values).all():
         lower, middle, upper = np.quantile(values, shares, axis=0)
     else:
-        some = np.isfinite(values).any(axis=0)
+        some = ~np.isnan(values).all(axis=0)
         filled = np.where(some, values, 0.0)  # a column without any score makes numpy warn
-        lower, middle, upper = np.where(some, np.nanquantile(filled, shares, axis=0), np.nan)
-    return middle - stretch * (middle - lower), middle + stretch * (upper - middle)
+        method: Any = "nearest" if np.isinf(values).any() else "linear"
+        found = np.nanquantile(filled, shares, axis=0, method=method)
+        lower, middle, upper = np.where(some, found, np.nan)
+    with np.errstate(invalid="ignore"):  # infinite bounds cannot be stretched
+        below = np.where(np.isinf(lower), lower, middle - stretch * (middle - lower))
+        above = np.where(np.isinf(upper), upper, middle + stretch * (upper - middle))
+    return below, above
 
 
 def narrowness(samples: int, length: int, confidence: float) -> float:
@@ -169,7 +182,7 @@ def narrowness(samples: int, length: int, confidence: float) -> float:
     with the quantiles of Student's and of the normal distribution: draws vary as the blocks
     themselves do, not as the blocks that might have been, and :math:`k` of them do not say well
     how much that is. Without it 95 % bounds of the mean of 20 samples with autocorrelation 0.6
-    hold the truth 70 times in 100, with it 88 times.
+    hold the truth 70 times in 100, with it 87 times.
 
     Parameters
     ----------
@@ -262,9 +275,10 @@ def diebold_mariano(differences: ArrayLike, horizon: int | None = None) -> Diebo
     values = np.asarray(differences, dtype=np.float64)
     if horizon is not None and horizon < 1:
         raise ValueError("the horizon is at least one step")
-    departure, valid = _departures(values.reshape(len(values), -1))
+    series = _scaled(values.reshape(len(values), -1))
+    departure, valid = _departures(series)
     number = valid.sum(axis=0).astype(np.float64)
-    mean = np.where(valid, values.reshape(len(values), -1), 0.0).sum(axis=0) / np.maximum(number, 1)
+    mean = np.where(valid, series, 0.0).sum(axis=0) / np.maximum(number, 1)
     variance, freedom = _variance_by_cosines(departure, number)
     if horizon is not None:
         known, corrected = _variance_by_lags(departure, number, horizon)

@@ -75,9 +75,8 @@ class GateResult:
         kept = sum(verdict.passed for verdict in self.verdicts)
         data = " on simulated data" if self.simulated else ""
         word = "passed" if self.passed else "failed"
-        return (
-            f"Gate {self.name} {word}{data}: {kept} of {len(self.verdicts)} scores keep the rules."
-        )
+        scores = f"{kept} of {len(self.verdicts)} scores keep the rules."
+        return printable(f"Gate {self.name} {word}{data}: {scores}")
 
     @property
     def annotations(self) -> list[str]:
@@ -122,14 +121,17 @@ class GateResult:
         failures = sum(not verdict.passed for verdict in self.verdicts)
         suite = ElementTree.Element(
             "testsuite",
-            name=f"climbench gate {self.name}",
+            name=printable(f"climbench gate {self.name}"),
             tests=str(len(self.verdicts)),
             failures=str(failures),
         )
         for verdict in self.verdicts:
-            name = f"{verdict.metric} {verdict.channel} {verdict.condition} {verdict.region}"
+            place = f"{verdict.channel} {verdict.condition} {verdict.region}"
             case = ElementTree.SubElement(
-                suite, "testcase", classname=f"rule {verdict.rule}", name=name
+                suite,
+                "testcase",
+                classname=f"rule {verdict.rule}",
+                name=printable(f"{verdict.metric} {place}"),
             )
             kind = "system-out" if verdict.passed else "failure"
             element = ElementTree.SubElement(case, kind)
@@ -140,6 +142,19 @@ class GateResult:
         ElementTree.indent(suite)
         ElementTree.ElementTree(suite).write(path, encoding="utf-8", xml_declaration=True)
         return path
+
+
+def printable(text: str) -> str:
+    r"""Return text on one line: what cannot be printed (or stand in XML) as its escape sequence.
+
+    Examples
+    --------
+    >>> printable("two\nlines")
+    'two\\nlines'
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def _escaped(text: str, also: str = "") -> str:

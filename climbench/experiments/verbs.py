@@ -92,6 +92,10 @@ def evaluate_verb(config: Config) -> int:
     from climbench.report import listing
 
     if config["check"]:
+        if config["predictions"] or config["truth"]:
+            raise UserError(
+                "option 'check' takes inputs and options from the file: leave the rest out."
+            )
         differences = check_scores(Path(config["check"]))
         for sentence in differences or ["computed again, every score is the same"]:
             console.print(f"{config['check']}: {sentence}", soft_wrap=True)
@@ -154,11 +158,20 @@ def climatology_verb(config: Config) -> int:
 
 
 def scores_of(address: str) -> "xr.Dataset":
-    """Return the scores in ``FILE.nc``, or of one model in ``FILE.nc:MODEL``."""
+    """Return the scores in ``FILE.nc`` (or its folder), or of one model in ``FILE.nc:MODEL``.
+
+    Both may hold colons: the file ends at the last one before which there is a file.
+    """
     from climbench.evaluation import read_scores
 
-    path, _, model = address.rpartition(":") if not address.endswith(".nc") else (address, "", "")
-    scores = read_scores(Path(path or address))
+    path, model = address, ""
+    while not Path(path).exists() and ":" in path:
+        path = path.rpartition(":")[0]
+        model = address[len(path) + 1 :]
+    if not Path(path).exists():
+        path, colon, model = address.rpartition(":")
+        path, model = (path, model) if colon and path.endswith(".nc") else (address, "")
+    scores = read_scores(Path(path))
     if model and model not in scores["model"].values:
         raise UserError(f"{path} has no model '{model}': {nearest(model, scores.model.values)}")
     return scores.sel(model=[model]) if model else scores
@@ -179,6 +192,9 @@ def gate_verb(config: Config) -> int:
     """Hold scores against rules; 0 when every rule is kept, else 1."""
     from climbench.evaluation import gate, load_rules
 
+    annotated = config["annotations"]
+    if not isinstance(annotated, bool | None):
+        raise UserError(f"option 'annotations' = {annotated!r} is wrong: write true or false.")
     result = gate(
         scores_of(config["candidate"]),
         scores_of(config["reference"]),
@@ -186,7 +202,6 @@ def gate_verb(config: Config) -> int:
     )
     for sentence in [*result.sentences, result.summary]:
         console.print(sentence, soft_wrap=True, markup=False)
-    annotated = config["annotations"]
     if annotated is None:
         annotated = os.environ.get("GITHUB_ACTIONS") == "true"
     for line in result.annotations if annotated else []:

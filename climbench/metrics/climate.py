@@ -162,8 +162,9 @@ class NormalisedRmseSpatial(Normalised, OfCells):
 @register
 @dataclass(frozen=True)
 class NormalisedRmseTotal(Normalised, OfCells):
-    """ClimateBench's total: ``nrmse_spatial`` plus five times ``nrmse_global``.
+    r"""ClimateBench's total, :math:`E_\text{spatial} + 5 \, E_\text{global}`.
 
+    The parts are ``nrmse_spatial`` and ``nrmse_global``.
     Another factor is ``global_factor``. Unit: none (the variable's with ``norm=none``). Better:
     lower.
 

@@ -4,7 +4,8 @@ One table is made of all cells and samples: the shares of the weight that are hi
 false alarms :math:`b`, misses :math:`c` and correct negatives :math:`d`; ratios come last. The
 event is that the forecast (of an ensemble its mean), or the truth, is above a threshold, with
 ``above=false`` below it: the ``threshold`` is in the variable's unit, or a ``quantile`` of the
-climatology for the cell, day of year and hour. A score whose denominator is 0 is NaN.
+climatology for the cell, day of year and hour; cells where that is missing do not count. A score
+whose denominator is 0 is NaN.
 
 :math:`H = a / (a + c)` is the hit rate, :math:`F = b / (b + d)` the false alarm rate.
 """
@@ -34,16 +35,18 @@ class Contingency(Event, CellStatistic):
         return ("hit", "false_alarm", "miss", "correct_negative")
 
     def values(self, batch: Batch) -> Array:
-        """Return 1 in the part that the cell belongs to ``[component, field, cell]``."""
+        """Return 1 in the part that the cell belongs to ``[component, field, cell]``.
+
+        All are 0 where there is no threshold, which leaves the cell out of all ratios.
+        """
         said, happened = (self.occurs(field, batch) for field in (batch.forecast, batch.truth))
-        return np.stack(
-            [
-                said * happened,
-                said * (1.0 - happened),
-                (1.0 - said) * happened,
-                (1.0 - said) * (1.0 - happened),
-            ]
-        )
+        parts = [
+            said * happened,
+            said * (1.0 - happened),
+            (1.0 - said) * happened,
+            (1.0 - said) * (1.0 - happened),
+        ]
+        return np.nan_to_num(np.stack(parts), copy=False)
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class ProbabilityOfDetection(TableScore):
     """
 
     name: ClassVar[str] = "pod"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return hits over events."""
@@ -102,6 +106,7 @@ class FalseAlarmRatio(TableScore):
     """
 
     name: ClassVar[str] = "far"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     orientation: ClassVar[Orientation] = "lower"
 
     def value(self, averages: Array) -> Array:
@@ -123,6 +128,7 @@ class ProbabilityOfFalseDetection(TableScore):
     """
 
     name: ClassVar[str] = "pofd"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
     orientation: ClassVar[Orientation] = "lower"
 
     def value(self, averages: Array) -> Array:
@@ -143,6 +149,7 @@ class CriticalSuccessIndex(TableScore):
     """
 
     name: ClassVar[str] = "csi"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return hits over all that was forecast or happened."""
@@ -165,6 +172,7 @@ class EquitableThreatScore(TableScore):
     """
 
     name: ClassVar[str] = "ets"
+    limits: ClassVar[tuple[float, float]] = (-1 / 3, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return hits beyond chance over what they could be."""
@@ -189,6 +197,7 @@ class HeidkeSkillScore(TableScore):
     """
 
     name: ClassVar[str] = "hss"
+    limits: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return the skill against chance."""
@@ -234,6 +243,7 @@ class Accuracy(TableScore):
     """
 
     name: ClassVar[str] = "accuracy"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return right forecasts over all."""
@@ -254,6 +264,7 @@ class Precision(TableScore):
     """
 
     name: ClassVar[str] = "precision"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return hits over forecast events."""
@@ -274,6 +285,7 @@ class Recall(TableScore):
     """
 
     name: ClassVar[str] = "recall"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return hits over events."""
@@ -293,6 +305,7 @@ class F1Score(TableScore):
     """
 
     name: ClassVar[str] = "f1"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return the harmonic mean."""
@@ -316,6 +329,7 @@ class ExtremalDependenceIndex(TableScore):
     """
 
     name: ClassVar[str] = "edi"
+    limits: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return the index."""
@@ -341,6 +355,7 @@ class SymmetricExtremalDependenceIndex(TableScore):
     """
 
     name: ClassVar[str] = "sedi"
+    limits: ClassVar[tuple[float, float]] = (-1.0, 1.0)
 
     def value(self, averages: Array) -> Array:
         """Return the index."""

@@ -35,7 +35,8 @@ class Preset:
 # wb2: Rasp et al. (2024), WeatherBench 2, with skipna=True. wbx: WeatherBench-X. wb1: Rasp et al.
 # (2020), WeatherBench. scores: Leeuwenburg et al. (2024) with create_latitude_weights.
 # climatelearn: Nguyen et al. (2023), with the whole period as one batch. climatebench:
-# Watson-Parris et al. (2022).
+# Watson-Parris et al. (2022). The pearson of scores and of ClimateLearn, and ClimateLearn's mean
+# bias, do not weigh cells: give weighting=none for them.
 PRESETS: dict[str, Preset] = {
     "wb2": Preset("area", "per_time"),
     "wbx": Preset("area_half_step", "pooled", {"acc": {"form": "ratio_of_means"}}),
@@ -91,7 +92,11 @@ def chosen_metrics(
     UserError
         If a name is unknown, or a metric that is named needs what there is not.
     """
+    if not isinstance(metrics, str | Metric | Sequence):
+        raise UserError(f"The option 'metrics' must be a list of labels, not {metrics!r}.")
     names = [metrics] if isinstance(metrics, str | Metric) else list(metrics)
+    if bad := next((name for name in names if not isinstance(name, str | Metric)), None):
+        raise UserError(f"The option 'metrics' must be a list of labels, not {bad!r}.")
     families = metric_families()
     chosen: dict[Metric, None] = {}
     for name in names:

@@ -64,6 +64,7 @@ class AnomalyCorrelation(Metric):
     """
 
     name: ClassVar[str] = "acc"
+    limits: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     orientation: ClassVar[Orientation] = "higher"
     unit_power: ClassVar[int] = 0
     form: Literal["mean_of_ratios", "ratio_of_means", "centred", "pooled_centred"] = (
@@ -135,6 +136,9 @@ class AnomalyCorrelation(Metric):
 class PearsonCorrelation(Metric):
     r"""Correlation of forecast and truth themselves.
 
+    .. math:: \frac{\langle (f - \langle f \rangle)(o - \langle o \rangle) \rangle}
+        {\sqrt{\langle (f - \langle f \rangle)^2 \rangle \langle (o - \langle o \rangle)^2 \rangle}}
+
     ``form=mean_of_samples`` (default) is the mean of each sample's spatial correlation;
     ``form=pooled`` is one correlation over all samples and cells. Without a climatology taken
     out, the seasons and the contrast of pole and equator alone make it high. Unit: none, -1 to 1.
@@ -146,6 +150,7 @@ class PearsonCorrelation(Metric):
     """
 
     name: ClassVar[str] = "pearson"
+    limits: ClassVar[tuple[float, float]] = (-1.0, 1.0)
     orientation: ClassVar[Orientation] = "higher"
     unit_power: ClassVar[int] = 0
     form: Literal["mean_of_samples", "pooled"] = "mean_of_samples"
@@ -196,6 +201,7 @@ class CoefficientOfDetermination(Metric):
     """
 
     name: ClassVar[str] = "r2"
+    limits: ClassVar[tuple[float, float]] = (-np.inf, 1.0)
     orientation: ClassVar[Orientation] = "higher"
     unit_power: ClassVar[int] = 0
 

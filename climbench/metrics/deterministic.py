@@ -31,6 +31,7 @@ class MeanSquaredError(Metric):
     """
 
     name: ClassVar[str] = "mse"
+    limits: ClassVar[tuple[float, float]] = (0.0, np.inf)
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 2
 
@@ -56,6 +57,7 @@ class RootMeanSquaredError(Metric):
     """
 
     name: ClassVar[str] = "rmse"
+    limits: ClassVar[tuple[float, float]] = (0.0, np.inf)
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 1
     root: Literal["after", "before"] = "after"
@@ -97,6 +99,7 @@ class MeanAbsoluteError(Metric):
     """
 
     name: ClassVar[str] = "mae"
+    limits: ClassVar[tuple[float, float]] = (0.0, np.inf)
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 1
 
@@ -144,6 +147,7 @@ class ErrorStandardDeviation(Metric):
     """
 
     name: ClassVar[str] = "error_std"
+    limits: ClassVar[tuple[float, float]] = (0.0, np.inf)
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 1
 
@@ -174,6 +178,7 @@ class ClimatologySkill(Metric):
     """
 
     name: ClassVar[str] = "mse_skill"
+    limits: ClassVar[tuple[float, float]] = (-np.inf, 1.0)
     orientation: ClassVar[Orientation] = "higher"
     unit_power: ClassVar[int] = 0
 

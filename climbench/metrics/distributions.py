@@ -170,6 +170,7 @@ class LogScore(Metric):
 
     family: ClassVar[str] = "probabilistic"
     name: ClassVar[str] = "log_score"
+    unit: ClassVar[str] = "nats"
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 0
 

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from climbench.metrics.averaging import Regions, ratio
 from climbench.metrics.ensemble_kernel import ABSOLUTE, PAIR, VARIANCE, crps_parts, ensemble_parts
-from climbench.metrics.events import AtThreshold, members_of
+from climbench.metrics.events import AtThreshold, CountedMean, CountedStatistic, members_of
 from climbench.metrics.fields import Array, Batch, Fields, Layout
 from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.statistic import CellStatistic, FieldStatistic, Kernel, Statistic
@@ -199,6 +199,8 @@ class EnsembleCrps(Metric):
         check_choice("form", self.form, CRPS_FORMS)
         if not 0 <= self.alpha <= 1:
             raise ValueError(f"alpha={self.alpha} does not lie between 0 and 1")
+        if self.alpha != ALPHA and self.form != "almost_fair":
+            raise ValueError("alpha belongs to form=almost_fair")
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
@@ -220,7 +222,7 @@ class EnsembleCrps(Metric):
 
 
 @dataclass(frozen=True)
-class TailCrps(AtThreshold, CellStatistic):
+class TailCrps(AtThreshold, CountedStatistic):
     """CRPS of values that are moved to a threshold where they lie on its other side."""
 
     name: ClassVar[str] = "tail_crps"
@@ -228,7 +230,7 @@ class TailCrps(AtThreshold, CellStatistic):
     tail: Tail = "upper"
     form: Fairness = "fair"
 
-    def values(self, batch: Batch) -> Array:
+    def amounts(self, batch: Batch) -> Array:
         """Return the CRPS ``[field, cell]``."""
         chain = np.maximum if self.tail == "upper" else np.minimum
         bound = np.broadcast_to(self.bound.of(batch), batch.truth.shape)
@@ -238,13 +240,14 @@ class TailCrps(AtThreshold, CellStatistic):
 
 @register
 @dataclass(frozen=True)
-class ThresholdWeightedCrps(AtThreshold, Metric):
+class ThresholdWeightedCrps(AtThreshold, CountedMean):
     r"""CRPS of one tail: the integral over the values beyond a threshold alone.
 
     The ``crps`` of :math:`v(x_k)` and :math:`v(y)` with the chaining function
     :math:`v(z) = \max(z, t)` for ``tail=upper``, :math:`\min(z, t)` for ``tail=lower``; the upper
     and the lower one add up to the ``crps``. The ``threshold`` :math:`t` is in the variable's
-    unit, or a ``quantile`` of the climatology. Unit: the variable's. Better: lower.
+    unit, or a ``quantile`` of the climatology; cells where that is missing do not count. Unit: the
+    variable's. Better: lower.
 
     References
     ----------

@@ -6,7 +6,8 @@ and samples, where :math:`n` of :math:`M` members have the event and the truth h
 :math:`b_n` where the truth does not. These are :math:`2 (M + 1)` numbers for each sample, so ask
 for few channels at a time where there are many members.
 
-The ``threshold`` is in the variable's unit, or a ``quantile`` of the climatology.
+The ``threshold`` is in the variable's unit, or a ``quantile`` of the climatology; cells where
+that is missing do not count.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class JointShares(Event, FieldStatistic):
         return tuple(f"{n}:{truth}" for truth in ("no", "yes") for n in range(members + 1))
 
     def means(self, batch: Batch, regions: Regions) -> Array:
-        """Return the shares ``[field, region, component]``; NaN where a threshold is missing."""
+        """Return the shares ``[field, region, component]``, of no cell without a threshold."""
         numbers = members_of(batch).shape[1] + 1
         component = self.count(batch) + numbers * self.occurs(batch.truth, batch)
         unknown = np.isnan(component)
@@ -44,9 +45,8 @@ class JointShares(Event, FieldStatistic):
         result = np.full((len(place), regions.number, 2 * numbers), np.nan)
         for field, region in np.ndindex(result.shape[:2]):
             weight = regions.by_region[region] * valid[field]
-            if not weight[unknown[field]].any():
-                sums = np.bincount(place[field], weight, 2 * numbers)
-                result[field, region] = ratio(sums.astype(np.float64), weight.sum())
+            sums = np.bincount(place[field], weight * ~unknown[field], 2 * numbers)
+            result[field, region] = ratio(sums.astype(np.float64), weight.sum())
         return result
 
 
@@ -130,7 +130,8 @@ class Sharpness(EventCurve):
 
     def value(self, averages: Array) -> Array:
         """Return the share of each probability ``[..., probability]``."""
-        return np.asarray(np.sum(joint(averages), axis=0))
+        shares = np.sum(joint(averages), axis=0)
+        return ratio(shares, np.sum(shares, axis=-1, keepdims=True))
 
 
 @register

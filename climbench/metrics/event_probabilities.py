@@ -3,7 +3,8 @@ r"""Scores of the probability that an ensemble gives to an event, such as a valu
 :math:`n` of :math:`M` members have the event, so its probability is :math:`p = n/M`; :math:`o` is
 1 where the truth has it, else 0; :math:`\langle\cdot\rangle` is the weighted mean over the cells
 where truth and all members are valid, the bar the mean over samples. The ``threshold``
-is in the variable's unit, or a ``quantile`` of the climatology for the cell, day of year and hour.
+is in the variable's unit, or a ``quantile`` of the climatology for the cell, day of year and hour;
+cells where that is missing do not count.
 """
 
 from dataclasses import dataclass
@@ -12,21 +13,21 @@ from typing import ClassVar
 import numpy as np
 
 from climbench.metrics.ensemble import FAIRNESS, Fairness
-from climbench.metrics.events import Event, members_of
+from climbench.metrics.events import CountedMean, CountedStatistic, Event, members_of
 from climbench.metrics.fields import Array, Batch, Companion
-from climbench.metrics.metric import Metric, Orientation, check_choice, register
-from climbench.metrics.statistic import CellStatistic, Statistic
+from climbench.metrics.metric import Orientation, check_choice, register
+from climbench.metrics.statistic import Statistic
 
 
 @dataclass(frozen=True)
-class ProbabilityError(Event, CellStatistic):
+class ProbabilityError(Event, CountedStatistic):
     """Squared difference of the probability and what happened."""
 
     name: ClassVar[str] = "probability_error"
     needs_members: ClassVar[bool] = True
     form: Fairness = "fair"
 
-    def values(self, batch: Batch) -> Array:
+    def amounts(self, batch: Batch) -> Array:
         """Return the squared difference ``[field, cell]``."""
         members = members_of(batch).shape[1]
         share = self.count(batch) / members
@@ -38,7 +39,7 @@ class ProbabilityError(Event, CellStatistic):
 
 @register
 @dataclass(frozen=True)
-class BrierScore(Event, Metric):
+class BrierScore(Event, CountedMean):
     r"""Brier score of an event.
 
     .. math:: \overline{\Bigl\langle (p - o)^2 - \frac{p (1 - p)}{M - 1} \Bigr\rangle}
@@ -70,7 +71,7 @@ class BrierScore(Event, Metric):
 
 
 @dataclass(frozen=True)
-class RankedProbabilityError(CellStatistic):
+class RankedProbabilityError(CountedStatistic):
     """Sum of the squared errors of the probabilities of exceeding several thresholds."""
 
     name: ClassVar[str] = "ranked_probability_error"
@@ -92,14 +93,14 @@ class RankedProbabilityError(CellStatistic):
         """The quantiles that the thresholds are."""
         return tuple(companion for part in self.parts for companion in part.companions)
 
-    def values(self, batch: Batch) -> Array:
+    def amounts(self, batch: Batch) -> Array:
         """Return the sum ``[field, cell]``."""
-        return np.asarray(sum(part.values(batch) for part in self.parts))
+        return np.asarray(sum(part.amounts(batch) for part in self.parts))
 
 
 @register
 @dataclass(frozen=True)
-class RankedProbabilityScore(Metric):
+class RankedProbabilityScore(CountedMean):
     r"""Ranked probability score: the sum of the ``brier`` scores of exceeding each threshold.
 
     .. math:: \sum_j \overline{\langle (p_j - o_j)^2 \rangle}
@@ -138,23 +139,24 @@ class RankedProbabilityScore(Metric):
 
 
 @dataclass(frozen=True)
-class Surprise(Event, CellStatistic):
+class Surprise(Event, CountedStatistic):
     """Negative logarithm, to base 2, of the probability of what happened."""
 
     name: ClassVar[str] = "surprise"
     needs_members: ClassVar[bool] = True
 
-    def values(self, batch: Batch) -> Array:
+    def amounts(self, batch: Batch) -> Array:
         """Return the logarithm ``[field, cell]``."""
         members = members_of(batch).shape[1]
         probability = (self.count(batch) + 2 / 3) / (members + 4 / 3)
         happened = self.occurs(batch.truth, batch)
-        return np.asarray(-np.log2(np.where(happened == 0, 1.0 - probability, probability)))
+        likely = happened * probability + (1.0 - happened) * (1.0 - probability)
+        return np.asarray(-np.log2(likely))
 
 
 @register
 @dataclass(frozen=True)
-class Ignorance(Event, Metric):
+class Ignorance(Event, CountedMean):
     r"""Ignorance of an event: how many bits of information the truth adds to the forecast.
 
     .. math:: -\overline{\langle o \log_2 \tilde p + (1 - o) \log_2 (1 - \tilde p) \rangle},
@@ -171,6 +173,7 @@ class Ignorance(Event, Metric):
 
     family: ClassVar[str] = "probabilistic"
     name: ClassVar[str] = "ignorance"
+    unit: ClassVar[str] = "bits"
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 0
 

@@ -131,6 +131,7 @@ class PeakSignalToNoise(Metric):
     """
 
     name: ClassVar[str] = "psnr"
+    unit: ClassVar[str] = "dB"
     family: ClassVar[str] = "images"
     orientation: ClassVar[Orientation] = "higher"
     unit_power: ClassVar[int] = 0

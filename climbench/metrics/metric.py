@@ -39,6 +39,8 @@ class Metric(ABC):
         The score's unit is the variable's unit to this power.
     unit
         The score's unit where it is not that; ``{units}`` in it stands for the variable's.
+    limits
+        The least and the largest value that the score can have; bounds are cut there.
     equal_samples
         Whether each sample counts the same, instead of by the weight of its valid cells.
     needs_cells
@@ -53,6 +55,7 @@ class Metric(ABC):
     orientation: ClassVar[Orientation]
     unit_power: ClassVar[int]
     unit: ClassVar[str] = ""
+    limits: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     equal_samples: ClassVar[bool] = False
     needs_cells: ClassVar[bool] = False
     curve: ClassVar[str | None] = None
@@ -219,10 +222,26 @@ def get_metric(metric: str | Metric, **defaults: Any) -> Metric:
         if parameter not in known:
             hint = nearest(parameter, known) if known else "it has none."
             raise UserError(f"The metric '{name}' has no parameter '{parameter}': {hint}")
+    for item in fields(kind):
+        if item.name in given:
+            _check_kind(f"{name}({item.name}={given[item.name]})", item.default, given[item.name])
     try:
         return kind(**(defaults | given))
     except (TypeError, ValueError) as error:
         raise UserError(f"The metric '{metric}' cannot be made: {error}.") from error
+
+
+def _check_kind(label: str, default: Any, value: Any) -> None:
+    """Refuse a parameter of another kind than its default."""
+    number = isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+    if isinstance(default, bool):
+        right, kind = isinstance(value, bool), "true or false"
+    elif isinstance(default, int | float):
+        right, kind = number, "a number"
+    else:
+        right, kind = not isinstance(default, str) or isinstance(value, str), "a word"
+    if not right:
+        raise UserError(f"The metric '{label}' cannot be made: the parameter must be {kind}.")
 
 
 def _parsed(text: str) -> tuple[str, dict[str, Any]]:
@@ -237,7 +256,10 @@ def _parsed(text: str) -> tuple[str, dict[str, Any]]:
         key, equals, value = part.partition("=")
         if not equals:
             raise UserError(f"'{text}' is no metric: write {name}(parameter=value).")
-        read = yaml.safe_load(value)
+        try:
+            read = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise UserError(f"'{text}' is no metric: '{value.strip()}' is no value.") from error
         given[key.strip()] = tuple(map(_number, read)) if isinstance(read, list) else _number(read)
     return name, given
 

@@ -106,7 +106,8 @@ class FractionSkillScore(Event, Metric):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not isinstance(self.window, int) or self.window < 1 or self.window % 2 == 0:
+        whole = isinstance(self.window, int) and not isinstance(self.window, bool)
+        if not whole or self.window < 1 or self.window % 2 == 0:
             raise ValueError(f"window={self.window} is no odd number of cells")
         check_choice("border", self.border, ("exclude", "zero"))
         check_choice("form", self.form, ("pooled", "mean_of_samples"))

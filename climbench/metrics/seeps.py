@@ -1,15 +1,14 @@
 """SEEPS: the score of precipitation forecasts by three categories of the local climate."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from climbench.metrics.averaging import ratio
+from climbench.metrics.events import CountedMean, one_precision
 from climbench.metrics.fields import Array, Batch, Companion, Layout
-from climbench.metrics.metric import Metric, Orientation, check_choice, register
+from climbench.metrics.metric import Orientation, check_choice, register
 from climbench.metrics.statistic import CellStatistic, Statistic
 
 DRY, LIGHT, HEAVY = range(3)
@@ -75,21 +74,24 @@ class Penalty(CellStatistic):
         else:
             counted = (dryness > WETTEST) & (dryness < DRIEST)
         counted &= np.isfinite(heavy)
-        said, happened = (self.category(field, heavy) for field in (batch.forecast, batch.truth))
+        said, happened = (
+            self.category(*one_precision(batch, field, heavy))
+            for field in (batch.forecast, batch.truth)
+        )
         table = penalties(np.where(counted, dryness, 0.5))
         fields, cells = np.indices(batch.truth.shape)
         return np.stack([counted * table[said, happened, fields, cells], counted])
 
     def category(self, amount: NDArray[Any], heavy: NDArray[Any]) -> NDArray[np.int64]:
-        """Return the category of amounts in metres ``[field, cell]``."""
+        """Return the category of amounts in metres ``[field, cell]``, of the threshold's dtype."""
         dry = np.asarray(0.001 * self.dry, dtype=amount.dtype)
-        wet = np.where(amount >= heavy.astype(amount.dtype, copy=False), HEAVY, LIGHT)
+        wet = np.where(amount >= heavy, HEAVY, LIGHT)
         return np.where(amount <= dry, DRY, wet)
 
 
 @register
 @dataclass(frozen=True)
-class StableEquitableError(Metric):
+class StableEquitableError(CountedMean):
     r"""Stable equitable error in probability space, of precipitation.
 
     Amounts are dry (at most ``dry`` mm), heavy (at least the climatology's
@@ -128,11 +130,3 @@ class StableEquitableError(Metric):
     def statistics(self) -> tuple[Statistic, ...]:
         """The penalty."""
         return (Penalty(self.dry, self.bounds),)
-
-    def quantities(self, means: Mapping[Statistic, Array]) -> Array:
-        """Return both components of each sample."""
-        return np.moveaxis(means[self.statistics[0]], -1, 0)
-
-    def value(self, averages: Array) -> Array:
-        """Return the penalty of the cells that count."""
-        return ratio(averages[0], averages[1])

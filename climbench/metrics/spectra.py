@@ -146,6 +146,7 @@ class ZonalSpectrum(Spectrum):
     """
 
     name: ClassVar[str] = "zonal_spectrum"
+    unit: ClassVar[str] = "({units})^2 m"
     curve: ClassVar[str | None] = "zonal_wavenumber"
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 from climbench.metrics.averaging import ratio
 from climbench.metrics.distributions import ensemble_quantile
 from climbench.metrics.ensemble import EnsembleVariance
-from climbench.metrics.events import check_share, members_of
+from climbench.metrics.events import check_share, members_of, one_precision
 from climbench.metrics.fields import Array, Batch, Layout
 from climbench.metrics.metric import Metric, Orientation, check_choice, register
 from climbench.metrics.moments import SquaredError
@@ -144,7 +144,7 @@ class RankShares(CellStatistic):
 
     def values(self, batch: Batch) -> Array:
         """Return the share of each rank ``[component, field, cell]``."""
-        members, truth = members_of(batch), batch.truth[:, np.newaxis]
+        members, truth = one_precision(batch, members_of(batch), batch.truth[:, np.newaxis])
         below = np.count_nonzero(members < truth, axis=1)
         last = below + np.count_nonzero(members == truth, axis=1)
         rank = np.arange(members.shape[1] + 1)[:, np.newaxis, np.newaxis]
@@ -195,7 +195,10 @@ class InsideInterval(CellStatistic):
         low, high = ensemble_quantile(
             members_of(batch), [0.5 - self.level / 2, 0.5 + self.level / 2], unbiased=True
         )
-        inside = (batch.truth >= low) & (batch.truth <= high)
+        # Values of few digits that meet a bound must not fall beside it by rounding.
+        [eps] = one_precision(batch, np.zeros(1))
+        rounding = 2 * np.finfo(eps.dtype).eps * np.maximum(np.abs(low), np.abs(high))
+        inside = (batch.truth >= low - rounding) & (batch.truth <= high + rounding)
         return np.asarray(inside, dtype=np.float64)
 
 

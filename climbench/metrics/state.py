@@ -144,8 +144,14 @@ class State:
         """Merge two states; of a field that both hold, the other's means count."""
         if not np.array_equal(self.regions.weights, other.regions.weights):
             raise ValueError("states of different weights cannot be merged")
-        if self.means.keys() != other.means.keys() or self.members != other.members:
-            raise ValueError("states of different statistics or ensembles cannot be merged")
+        same = (
+            self.means.keys() == other.means.keys()
+            and self.cell_sums.keys() == other.cell_sums.keys()
+            and self.members == other.members
+            and self.weight.shape[1:] == other.weight.shape[1:]
+        )
+        if not same:
+            raise ValueError("states of different statistics, ensembles or shapes do not merge")
         conditions, channels = self.missing.shape
         merged = self.zeros(
             np.union1d(self.samples, other.samples),

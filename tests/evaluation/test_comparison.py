@@ -255,3 +255,42 @@ def test_files_hold_every_number(errors, tmp_path):
     single = compare(*pair_of([1.0], [2.0]))
     _, record = write_comparison(single, tmp_path)
     assert json.loads(record.read_text())["scores"][0]["p"] is None
+
+
+@pytest.mark.parametrize("option", ["metrics", "variables", "leads", "regions"])
+def test_an_empty_choice_is_a_mistake(errors, option):
+    with pytest.raises(UserError, match=f"The comparison: {option}: give at least one"):
+        compare(*pair_of(*errors), **{option: []})
+
+
+def test_rounding_is_no_difference(errors):
+    scores = forecast_scores("resnet", errors[0])
+    less = scores.assign(score=scores["score"] * (1 - 1e-13))
+    less["per_sample"] = less["per_sample"] * (1 - 1e-13)
+    result = compare(scores, less)
+    np.testing.assert_array_equal(result["difference"], 0.0)
+    np.testing.assert_array_equal(result["p"], 1.0)
+
+
+def test_infinite_scores_are_written_as_null(errors, tmp_path):
+    own, other = pair_of(*errors)
+    lost = own.assign(score=own["score"] + np.inf, per_sample=own["per_sample"] + np.inf)
+    _, record = write_comparison(compare(lost, other), tmp_path)
+    assert json.loads(record.read_text())["scores"][0]["candidate"] is None
+    assert "inf" in shown(compare(lost, other, metrics="mae"))
+
+
+@pytest.mark.parametrize("size", [1e-100, 1e80])
+def test_huge_and_tiny_scores_are_tested_like_others(errors, size):
+    usual = compare(*pair_of(*errors), metrics="mae")
+    other = compare(*pair_of(*(size * np.asarray(e) for e in errors)), metrics=["mae", "rmse"])
+    np.testing.assert_allclose(other["p"].sel(metric=["mae"]), usual["p"], rtol=1e-6)
+
+
+def test_units_are_those_of_the_metric(errors):
+    own, other = (
+        scores.assign_coords(unit=("metric", ["", "km", "{units} decade-1"]))
+        for scores in pair_of(*errors)
+    )
+    rows = comparison_rows(compare(own, other, variables="2m_temperature"))
+    assert rows["units"].tolist() == ["K", "km", "K decade-1"]

@@ -323,7 +323,7 @@ def test_options_that_are_wrong(forecasts, truth, climatology, tmp_path):
         "option 'missing' cannot be 'pool': did you mean 'pooled'": {"missing": "pool"},
         "option 'nan' cannot be 'ignore'": {"nan": "ignore"},
         "option 'time' cannot be 'init': did you mean 'initial'": {"time": "init"},
-        "confidence = 1.5 and bootstrap = 1000: the first must": {"confidence": 1.5},
+        "'confidence' must lie between 0 and 1, not be 1.5": {"confidence": 1.5},
         "option 'metrics' is empty": {"metrics": []},
         "'wind_vector_rmse' needs both components": {"metrics": ["wind_vector_rmse"]},
         "'crps' needs an ensemble": {"metrics": ["crps"]},

@@ -18,6 +18,7 @@ from climbench.evaluation import (
     read_scores,
     write_scores,
 )
+from climbench.experiments.verbs import scores_of
 
 RULES_FOLDER = Path(__file__).parents[2] / "conf" / "gate"
 
@@ -240,12 +241,14 @@ def test_verdicts_do_not_depend_on_the_order_of_samples(scores):
     assert gate(good, shuffled, better()) == gate(good, bad, better())
 
 
-def test_a_single_sample_is_not_tested():
+def test_a_gain_of_a_single_sample_is_not_shown():
     one, two = forecast_scores("one", [1.0]), forecast_scores("two", [2.0])
     (verdict,) = gate(one, two, better(variables="2m_temperature")).verdicts
-    assert verdict.passed
-    assert verdict.significant is None
+    assert not verdict.passed  # a gain must be shown
+    assert (verdict.outcome, verdict.significant) == ("not significant", None)
     assert verdict.sentence.endswith("untested: nothing to draw from.")
+    assert gate(one, two, better(confidence=None)).passed
+    assert gate(one, two, rules(better().rules[0], bootstrap=0)).passed
 
 
 def test_scenarios_compare_scores_alone():
@@ -322,7 +325,7 @@ def test_annotations_are_escaped_as_github_wants(scores):
     assert result.annotations == []
     result = gate(scores["bad"], strange, better(leads=24, variables="2m_temperature"))
     (line,) = result.annotations
-    assert line.startswith("::error title=climbench gate test::FAIL: lps falls behind 50 %25,%0A:x")
+    assert line.startswith("::error title=climbench gate test::FAIL: lps falls behind 50 %25,\\n:x")
     assert "\n" not in line
     named = GateRules.parse({**better(leads=24).model_dump(), "name": "a,b:c %"}, "x")
     assert "title=climbench gate a%2Cb%3Ac %25::" in gate(strange, strange, named).annotations[0]
@@ -345,8 +348,14 @@ def test_shipped_rules_are_valid(path):
         ("{metric: rmse, better_than: reference, channel: x}", "channel is no key: valid names"),
         ("{metric: rmse}", "rule 1: give one of 'better_than' and 'not_worse_than'"),
         ("{metric: rmse, better_than: a, not_worse_than: b}", "rule 1: give one of"),
-        ("{better_than: reference}", "rule 1, metric: field required"),
+        ("{better_than: reference}", "rule 1, metric: this key is needed"),
         ("{metric: rmse, better_than: reference, margin: -1}", "margin: input should be greater"),
+        ("{metric: rmse, better_than: reference, margin: true}", "margin: true and false mean"),
+        ("{metric: rmse, better_than: reference, leads: [true]}", "leads: true and false mean"),
+        ("{metric: rmse, better_than: reference, regions: null}", r"regions: give names, or '\*'"),
+        ("{metric: rmse, better_than: reference, leads: []}", "leads: give at least one"),
+        ("{metric: rmse, metric: mae, better_than: a}", "'metric' is given twice, again in line 3"),
+        ("3", "rule 1: write keys and values"),
         ("{metric: rmse, better_than: reference, margin: .inf}", "margin: .*finite"),
         ("{metric: rmse, better_than: reference, leads: [a]}", "rule 1, leads: .*valid number"),
         ("{metric: rmse, better_than: reference, noise: weather}", "'internal_variability'"),
@@ -366,9 +375,10 @@ def test_wrong_rules_get_one_sentence(tmp_path, text, message):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("name: a\nrules: []", "rules: list should have at least 1 item"),
+        ("name: a\nrules: []", "rules: give at least one"),
         ("name: a\nrule: []", "rule is no key: did you mean 'rules'"),
         ("name: [a", "not valid YAML"),
+        ("name: a\nbootstrap: 1\nrules: []", "bootstrap: give at least 100 draws, or 0"),
         ("", "the whole"),
     ],
 )
@@ -382,3 +392,96 @@ def test_a_file_that_holds_no_rules_gets_one_sentence(tmp_path, text, message):
 def test_rules_that_are_not_there(tmp_path):
     with pytest.raises(UserError, match=r"absent.yaml cannot be read"):
         load_rules(tmp_path / "absent.yaml")
+
+
+def test_all_may_be_written_as_a_list_of_one_star(scores):
+    demand = better(variables=["*"], leads=["*"], regions=["*"])
+    assert len(gate(scores["good"], scores["bad"], demand).verdicts) == 12
+
+
+def test_rounding_is_no_gain_and_no_loss(scores):
+    """The order of sums changes the last digits, always in the same direction perhaps."""
+    good = scores["good"]
+    less = good.assign(
+        score=good["score"] * (1 - 1e-13), per_sample=good["per_sample"] * (1 - 1e-13)
+    )
+    for pair in ((good, less), (less, good)):
+        assert {v.outcome for v in gate(*pair, not_worse()).verdicts} == {"pass"}
+        assert {v.outcome for v in gate(*pair, better()).verdicts} == {"fail"}
+        assert {v.change for v in gate(*pair, better()).verdicts} == {0.0}
+
+
+def test_an_infinite_score_is_a_score(scores, tmp_path):
+    good = scores["good"]
+    lost = good.assign(score=good["score"] + np.inf, per_sample=good["per_sample"] + np.inf)
+    result = gate(lost, good, not_worse(leads=24))
+    assert {verdict.outcome for verdict in result.verdicts} == {"fail"}
+    assert "2m_temperature at 24 h: inf > " in result.sentences[0]
+    written = json.loads(result.write_json(tmp_path / "gate.json").read_text())
+    assert written["verdicts"][0]["candidate_score"] is None
+    assert gate(good, lost, better(confidence=None)).passed
+    assert gate(good, lost, not_worse(margin=0.1)).passed
+    assert {v.outcome for v in gate(lost, lost, not_worse()).verdicts} == {"pass"}
+
+
+def test_scores_against_other_truths_are_refused(scores):
+    other = scores["bad"].assign_attrs(truth_hash=json.dumps({"lps": "other"}))
+    with pytest.raises(
+        UserError, match=r"'resnet' and 'lps' cannot be compared: .*different truths"
+    ):
+        gate(scores["good"], other, better())
+    unknown = scores["bad"].assign_attrs(truth_hash=json.dumps({"lps": ""}))
+    assert gate(scores["good"], unknown, better()).passed
+
+
+def test_scores_that_leave_out_other_cells_are_refused(scores):
+    def leaving_out(data, number):
+        missing = (data["count"].isel(region=0, drop=True) * 0 + number).astype(int)
+        return data.assign(missing=missing)
+
+    good, bad = leaving_out(scores["good"], 5), leaving_out(scores["bad"], 0)
+    sentence = "'resnet' leave out 30 missing values where those of 'lps' leave out 0: evaluate"
+    with pytest.raises(UserError, match=sentence):
+        gate(good, bad, better())
+    assert gate(good, leaving_out(bad, 5), better()).passed
+    masked = bad.assign(per_sample_weight=bad["per_sample_weight"] * 0.9)
+    with pytest.raises(UserError, match="do not come from the same cells: evaluate both on one"):
+        gate(scores["good"], masked, better())
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda data: data.drop_vars("per_sample"), "'lps' lack 'per_sample': evaluate again"),
+        (lambda data: data[["score"]].isel(metric=0), "'lps' hold no samples: evaluate again"),
+        (lambda data: data.isel(sample=[]), "'lps' hold no samples: evaluate again"),
+        (lambda data: data.drop_vars("orientation"), "'lps' lack 'orientation'"),
+        (lambda data: data.isel(lead_time=0), "'lps' lack 'lead_time'"),
+        (lambda data: data.isel(statistic=[1, 2]), "'lps' hold no samples of rmse"),
+        (lambda data: data.drop_attrs(), "'lps' do not say their conventions"),
+        (lambda data: data.assign_attrs(conventions="{"), "The 'conventions' .* cannot be read"),
+        (lambda data: data.assign_attrs(truth_hash="[]"), "The 'truth_hash' .* cannot be read"),
+    ],
+)
+def test_incomplete_scores_get_one_sentence(scores, damage, sentence):
+    with pytest.raises(UserError, match=sentence):
+        gate(scores["good"], damage(scores["bad"]), better())
+
+
+def test_signs_that_cannot_be_printed_are_escaped(scores, tmp_path):
+    strange = scores["good"].assign_coords(model=["a\nb\x01"])
+    result = gate(scores["bad"], strange, better(leads=24))
+    assert "behind a\\nb\\x01 on" in result.sentences[0]
+    ElementTree.parse(result.write_junit(tmp_path / "gate.xml"))
+
+
+def test_addresses_of_scores(scores, tmp_path):
+    folder = tmp_path / "we:ird"
+    path, _ = write_scores(scores["good"].assign_coords(model=["a:b.nc"]), folder)
+    assert scores_of(str(folder)).identical(scores_of(f"{path}"))
+    assert scores_of(f"{path}:a:b.nc")["model"].item() == "a:b.nc"
+    assert scores_of(f"{folder}:a:b.nc")["model"].item() == "a:b.nc"
+    with pytest.raises(UserError, match=r"has no model 'a': did you mean|valid names"):
+        scores_of(f"{path}:a")
+    with pytest.raises(UserError, match=r"absent.nc does not exist"):
+        scores_of(f"{tmp_path / 'absent.nc'}:a")

@@ -105,3 +105,29 @@ def test_files_that_hold_no_scores(tmp_path, truth):
     truth.to_netcdf(tmp_path / "truth.nc")
     with pytest.raises(UserError, match="holds no scores"):
         read_scores(tmp_path / "truth.nc")
+
+
+def test_all_pairs_are_checked_and_what_is_known_is_kept(two_models):
+    def with_climatology(name, identity, **changes):
+        record = json.loads(two_models[0].attrs["conventions"]) | {"climatology": identity}
+        scores = two_models[0].assign_coords(model=[name])
+        return scores.assign_attrs(conventions=json.dumps(record | changes))
+
+    none, one, other = (with_climatology(name, name.strip("-")) for name in ("-", "x", "y"))
+    with pytest.raises(UserError, match="'x' and 'y' cannot be compared: 'climatology'"):
+        combine([none, one, other])
+    assert json.loads(combine([none, one]).attrs["conventions"])["climatology"] == "x"
+    rooted = with_climatology("z", "x", root="before")  # the labels of metrics say it too
+    assert json.loads(combine([one, rooted]).attrs["conventions"])["root"] == ""
+
+
+def test_scores_against_other_truths_are_not_combined(two_models):
+    hashes = [json.dumps({data.model.item(): str(n)}) for n, data in enumerate(two_models)]
+    others = [d.assign_attrs(truth_hash=h) for d, h in zip(two_models, hashes, strict=True)]
+    with pytest.raises(UserError, match="against different truths"):
+        combine(others)
+
+
+def test_a_folder_stands_for_the_scores_in_it(two_models, tmp_path):
+    path, _ = write_scores(two_models[0], tmp_path)
+    assert read_scores(tmp_path).identical(read_scores(path))

@@ -89,6 +89,26 @@ def test_block_length_of_degenerate_series():
     assert block_length(np.array([1.0, np.nan, 3.0, np.nan, 4.0])) == 1
 
 
+def test_a_smooth_season_leaves_at_least_five_blocks():
+    season = np.cos(2 * np.pi * np.arange(365) / 365)
+    assert block_length(season) == 73
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e160, 1e300])
+def test_magnitude_does_not_matter(size):
+    series = 0.1 + red_noise(100, 0.7)
+    assert block_length(size * series) == block_length(series)
+    assert float(diebold_mariano(size * series).p) == pytest.approx(
+        float(diebold_mariano(series).p)
+    )
+
+
+def test_infinite_draws_give_infinite_bounds():
+    draws = np.append(np.arange(90.0), np.full(10, np.inf))
+    lower, upper = interval(draws, 0.9, stretch=1.5)
+    assert np.isfinite(lower) and upper == np.inf
+
+
 def test_interval_is_the_middle_share_and_may_be_stretched():
     draws = np.arange(101.0)
     assert interval(draws, 0.9) == (5.0, 95.0)

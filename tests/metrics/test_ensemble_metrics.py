@@ -325,6 +325,31 @@ def test_coverage_by_numpy():
     np.testing.assert_allclose(score("coverage(level=0.8)", members, truth), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [4, 19, 30])
+def test_coverage_of_values_of_few_digits_does_not_hang_on_rounding(size, dtype):
+    members, truth = (np.rint(10 * part) for part in ensemble(size))
+    exact = score("coverage(level=0.6)", members, truth)
+    tenths = score("coverage(level=0.6)", (members / 10).astype(dtype), (truth / 10).astype(dtype))
+    np.testing.assert_allclose(tenths, exact, atol=1e-12)
+
+
+def test_ranks_tie_in_the_coarser_precision():
+    members = np.full((1, 3, CELLS), 0.1, dtype=np.float32)
+    histogram = score("rank_histogram", members, np.full((1, CELLS), 0.1))
+    np.testing.assert_allclose(histogram, 0.25)
+
+
+def test_alpha_belongs_to_the_almost_fair_form():
+    assert get_metric("crps(form=almost_fair, alpha=0.5)").alpha == 0.5
+    with pytest.raises(UserError, match="alpha belongs to form=almost_fair"):
+        get_metric("crps(alpha=0.5)")
+
+
+def test_the_log_score_is_in_nats():
+    assert get_metric("log_score").unit == "nats"
+
+
 @pytest.mark.parametrize(("unbiased", "method"), [(True, "weibull"), (False, "linear")])
 def test_quantiles_equal_numpy(unbiased, method):
     for size in (1, 2, 7):

@@ -80,12 +80,38 @@ def test_brier_at_a_quantile_of_the_climate():
     assert not get_metric(at("brier")).needs_climatology
 
 
-def test_where_no_quantile_is_the_score_is_missing():
+AT_QUANTILES = (
+    *("brier(quantile=0.9)", "ignorance(quantile=0.9)", "rps(quantiles=[0.9])"),
+    *("twcrps(quantile=0.9)", "csi(quantile=0.9)", "ets(quantile=0.9)", "hss(quantile=0.9)"),
+    *("sharpness(quantile=0.9)", "reliability(quantile=0.9)", "roc_area(quantile=0.9)"),
+    "relative_economic_value(quantile=0.9)",
+)
+
+
+@pytest.mark.parametrize("label", AT_QUANTILES)
+def test_a_cell_without_a_quantile_counts_as_if_it_were_not_there(label):
     members, truth = ensemble()
-    quantile = truth + 0.5
-    quantile[:, 7] = np.nan
-    assert np.isnan(score("brier(quantile=0.9)", members, truth, {QUANTILE: quantile})[0])
-    assert np.isnan(score("csi(quantile=0.9)", members, truth, {QUANTILE: quantile})[0])
+    quantile = np.full(truth.shape, THRESHOLD)
+    quantile[:, 7] = quantile[1, 3] = np.nan  # always, and on one day
+    missing = np.where(np.isnan(quantile), np.nan, truth)
+    expected = score(label, members, missing, {QUANTILE: np.full(truth.shape, THRESHOLD)})
+    ours = score(label, members, truth, {QUANTILE: quantile})
+    np.testing.assert_allclose(ours, expected, rtol=1e-12)
+    assert np.isfinite(ours).any()
+    assert np.isnan(score(label, members, truth, {QUANTILE: quantile * np.nan})).all()
+
+
+def test_forecast_truth_and_threshold_are_compared_in_the_coarser_precision():
+    coarse = np.full((2, CELLS), 0.1, dtype=np.float32)
+    members = np.repeat(coarse[:, np.newaxis], 7, axis=1)
+    exact = np.full((2, CELLS), 0.1)
+    climate = {QUANTILE: exact}
+    for forecast, truth in ((members, coarse), (coarse.astype(float), coarse), (coarse, exact)):
+        for label in ("accuracy(threshold=0.1)", "accuracy(quantile=0.9)"):
+            assert score(label, forecast, truth, climate)[0] == 1.0
+            assert np.isnan(score(label.replace("accuracy", "pod"), forecast, truth, climate)[0])
+    for truth in (coarse, exact):
+        assert score("brier(threshold=0.1, above=false)", members, truth)[0] == 0.0
 
 
 def test_a_value_on_the_threshold_is_no_event():
@@ -384,6 +410,11 @@ def test_laws_of_tables(seed, threshold):
         ("csi(threshold=1, quantile=0.9)", "give threshold=.. or quantile=.."),
         ("csi(quantile=90)", "quantile=90 is no number between 0 and 1"),
         ("csi(threshold=warm)", "threshold=warm is no number"),
+        ("csi(threshold=.nan)", "threshold=nan is no number"),
+        ("csi(threshold=.inf)", "threshold=inf is no number"),
+        ("brier(threshold=true)", "threshold=True is no number"),
+        ("rps(thresholds=[1, true])", "threshold=True is no number"),
+        ("csi(threshold=1, above=nope)", "must be true or false"),
         ("rps", r"give thresholds=\[..\] or quantiles=\[..\]"),
         ("rps(quantiles=0.5)", r"write quantiles=\[.., ..\]"),
         ("rps(quantiles=[0.5, 5])", "quantile=5 is no number between 0 and 1"),
@@ -410,6 +441,15 @@ def test_labels_name_the_metric(label):
     assert get_metric(metric.label) == metric
     statistics = get_metric(metric.label).statistics
     assert statistics == metric.statistics and hash(statistics) == hash(metric.statistics)
+
+
+def test_above_is_true_or_false():
+    with pytest.raises(ValueError, match="above=nope is neither true nor false"):
+        BrierScore(threshold=1.0, above="nope")
+
+
+def test_ignorance_is_in_bits():
+    assert get_metric("ignorance(threshold=1)").unit == "bits"
 
 
 def test_families():

@@ -235,3 +235,7 @@ def test_bands_leave_out_missing_cells_and_take_weights():
     assert np.isnan(spectral_angle(empty, truth)) and np.isnan(ergas(empty, truth, 0.5))
     with pytest.raises(ValueError, match="same shape"):
         ergas(forecast[:2], truth, 0.5)
+
+
+def test_psnr_is_in_decibel():
+    assert get_metric("psnr").unit == "dB"

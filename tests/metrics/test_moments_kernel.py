@@ -383,7 +383,7 @@ def test_states_that_do_not_belong_together_are_refused():
         _ = state + heavy
     with pytest.raises(ValueError, match="different statistics"):
         _ = state + State.zeros(samples, 1, 1, REGIONS, LAYOUT, [SquaredError()])
-    with pytest.raises(ValueError, match="different statistics or ensembles"):
+    with pytest.raises(ValueError, match="different statistics, ensembles or shapes"):
         _ = state + State.zeros(samples, 1, 1, REGIONS, LAYOUT, [Error()], members=3)
 
 

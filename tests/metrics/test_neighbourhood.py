@@ -201,6 +201,20 @@ def test_members_give_the_share_of_members():
     assert get_metric("fss(threshold=0.3, of=members)").needs_members
 
 
+def test_a_cell_without_a_quantile_is_like_a_missing_one():
+    layout = Layout(LATITUDE, GLOBAL)
+    forecast, truth = fields(layout), fields(layout, seed=1)
+    quantile = np.full(layout.cells(truth).shape, 0.3)
+    missing = layout.cells(truth).copy()
+    missing[:, 40] = missing[1, 90] = np.nan
+    hollow = np.where(np.isnan(missing), np.nan, quantile)
+    wanted = Companion("quantile", 0.9)
+    text = "fss(quantile=0.9, window=3)"
+    ours = score(text, layout, forecast, truth, companions={wanted: hollow})
+    expected = score(text, layout, forecast, layout.fields(missing), companions={wanted: quantile})
+    assert ours == pytest.approx(expected, rel=1e-12)
+
+
 def test_scale_does_not_matter():
     layout = Layout(LATITUDE, GLOBAL)
     forecast, truth = fields(layout), fields(layout, seed=1)
@@ -218,6 +232,8 @@ def test_scale_does_not_matter():
         "fss(threshold=1, window=4)",
         "fss(threshold=1, window=-1)",
         "fss(threshold=1, window=4.5)",
+        "fss(threshold=1, window=true)",
+        "fss(threshold=.nan)",
         "fss(threshold=1, border=wrap)",
         "fss(threshold=1, form=max)",
         "fss(threshold=1, of=truth)",

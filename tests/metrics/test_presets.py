@@ -375,7 +375,7 @@ def test_scores_of_two_presets_are_not_put_together():
     first = evaluate(*inputs, preset="wb2", bootstrap=0)
     for name, message in {
         "wbx": "'nan' is per_time in one, pooled in the other",
-        "climatelearn": "'root' is after in one, before in the other",
+        "climatelearn": "'weights' is area in one, cos in the other",
     }.items():
         second = evaluate(*inputs, preset=name, model="other", bootstrap=0)
         with pytest.raises(UserError, match=message):

@@ -99,6 +99,18 @@ def test_amounts_on_a_threshold_are_dry_or_heavy(dtype):
     assert seeps(edge, nothing, heavy, dryness, "seeps(dry=0.1)")[0] == pytest.approx(1.0)
 
 
+def test_the_ensemble_mean_and_the_truth_are_categorised_in_one_precision():
+    heavy, dryness = np.full((1, CELLS), 5 * METRES), np.full((1, CELLS), 0.5)
+    for amount in (0.25, 0.1, 5.0, 4.9):
+        truth = np.full((1, CELLS), amount * METRES, np.float32)
+        members = np.repeat(truth[:, np.newaxis], 7, axis=1)
+        for forecast in (members, truth.astype(float)):
+            for dry in (0.25, 0.1):
+                label = f"seeps(dry={dry})"
+                assert seeps(forecast, truth, heavy, dryness, label)[0] == 0.0
+                assert seeps(truth, forecast.reshape(1, -1, CELLS)[:, 0], heavy, dryness)[0] == 0.0
+
+
 def test_all_masked_is_nan():
     forecast, truth, heavy, dryness = rain()
     assert np.isnan(seeps(forecast, truth, heavy, np.full_like(dryness, 0.9))).all()

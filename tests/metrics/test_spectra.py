@@ -372,3 +372,7 @@ def test_longitudes_that_go_round_are_recognised():
     assert goes_round(LONGITUDE) and goes_round(LONGITUDE[::-1]) and goes_round(LONGITUDE - 180)
     assert not goes_round(LONGITUDE[:-1])
     assert not goes_round(np.array([0.0, 100.0, 240.0]))
+
+
+def test_the_zonal_spectrum_is_power_times_length():
+    assert get_metric("zonal_spectrum").unit == "({units})^2 m"
