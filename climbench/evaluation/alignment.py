@@ -179,6 +179,9 @@ def _align_scenarios(predictions: Source, truth: Source, period: Sequence[Any] |
         raise UserError(f"{truth.label} has no dimension 'scenario', the predictions have one.")
     scenarios = [str(name) for name in predictions.dataset["scenario"].to_numpy()]
     known = [str(name) for name in truth.dataset["scenario"].to_numpy()]
+    for label, names in ((predictions.label, scenarios), (truth.label, known)):
+        if again := next((name for name in names if names.count(name) > 1), None):
+            raise UserError(f"{label}: the scenario '{again}' stands there more than once.")
     for name in scenarios:
         if name not in known:
             raise UserError(f"{truth.label} has no scenario '{name}': {nearest(name, known)}")
@@ -219,6 +222,8 @@ def _unique_times(source: Source) -> pd.Index:
 
 def _years(source: Source) -> Index:
     times = source.dataset["time"]
+    if times.dtype.kind == "f" and np.all(times == np.round(times)):
+        times = times.astype(np.int64)
     integers = np.issubdtype(times.dtype, np.integer)
     years = (times if integers else times.dt.year).to_numpy().astype(np.int64)
     if np.unique(years).size != years.size:
@@ -252,6 +257,25 @@ def _valid_times(initial: pd.Index, leads: NDArray[np.timedelta64]) -> NDArray[A
     return np.asarray(np.array(initial, dtype=object)[:, np.newaxis] + steps[np.newaxis])
 
 
+def check_units(climatology: Source, channels: Sequence[Channel], truth: str) -> None:
+    """Refuse a climatology in another unit than the truth.
+
+    Raises
+    ------
+    UserError
+        With both units.
+    """
+    for channel, (variable, _) in zip(
+        channels, locate(climatology, channels, time="dayofyear"), strict=True
+    ):
+        given = str(climatology.dataset[variable].attrs.get("units", channel.units))
+        if given and channel.units and not same_unit(given, channel.units):
+            raise UserError(
+                f"{climatology.label} has '{variable}' in {given} and {truth} in {channel.units}: "
+                "convert one of them."
+            )
+
+
 def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index, Index]:
     stamps = xr.DataArray(valid.ravel(), dims="time").dt
     found = []
@@ -262,12 +286,27 @@ def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index,
             found.append(np.zeros(valid.shape, dtype=np.int64))
             continue
         wanted = getattr(stamps, name).to_numpy()
+        if name == "dayofyear":
+            wanted = _days_of_leap_years(wanted, stamps.calendar, climatology)
         positions = climatology.dataset.indexes[name].get_indexer(wanted)
         if np.any(positions == ABSENT):
             absent = wanted[positions == ABSENT][0]
             raise UserError(f"{climatology.label} has no {name} {absent}, which forecasts need.")
         found.append(positions.reshape(valid.shape).astype(np.int64))
     return found[0], found[1]
+
+
+def _days_of_leap_years(days: Index, calendar: str, climatology: Source) -> Index:
+    """Return days as a climatology of 366 days counts them."""
+    if climatology.dataset.sizes["dayofyear"] < 366:
+        return days
+    if calendar == "360_day":
+        raise UserError(
+            f"{climatology.label} has 366 days of the year, the forecasts' calendar has 360: build "
+            "it from data of their calendar, or convert them."
+        )
+    # Without leap days 1 March is day 60; climatologies that climbench builds keep it there too.
+    return days
 
 
 def find_channels(predictions: Source, truth: Source) -> list[Channel]:

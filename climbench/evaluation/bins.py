@@ -9,7 +9,7 @@ from climbench.errors import UserError, nearest
 from climbench.evaluation.scores import statistic_means
 from climbench.metrics import get_metric
 
-Bins = Literal["season", "month", "hour", "year"]
+Bins = Literal["season", "month", "hour", "year", "init"]
 SEASONS = ("DJF", "MAM", "JJA", "SON")
 
 
@@ -22,7 +22,7 @@ def binned(scores: xr.Dataset, by: str) -> xr.DataArray:
         Scores of forecasts.
     by
         ``season``, ``month``, ``hour`` or ``year`` of the sample: the initial time, or the valid
-        time where forecasts are stored by it. Each sample counts in one bin.
+        time where forecasts are stored by it; ``init`` for each sample alone.
 
     Returns
     -------
@@ -39,7 +39,8 @@ def binned(scores: xr.Dataset, by: str) -> xr.DataArray:
         raise UserError(f"The option 'bins' cannot be '{by}': {nearest(by, get_args(Bins))}")
     if scores["sample"].dtype.kind in "iuf":
         raise UserError("The option 'bins' is for forecasts: these samples are years.")
-    labels = getattr(scores["sample"].dt, by).to_numpy()
+    samples = scores["sample"]
+    labels = samples.to_numpy() if by == "init" else getattr(samples.dt, by).to_numpy()
     bins = SEASONS if by == "season" else np.unique(labels)
     counts = np.array([labels == label for label in bins], dtype=np.float64)
     template = scores["score"].expand_dims({by: list(bins)})

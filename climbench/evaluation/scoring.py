@@ -10,7 +10,13 @@ import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError, nearest
-from climbench.evaluation.alignment import Channel, TimeConvention, align, find_channels
+from climbench.evaluation.alignment import (
+    Channel,
+    TimeConvention,
+    align,
+    check_units,
+    find_channels,
+)
 from climbench.evaluation.bins import binned
 from climbench.evaluation.distributed import accumulate_on
 from climbench.evaluation.noise import member_noise, with_member_noise
@@ -131,6 +137,7 @@ def evaluate(
     forecasts, target = open_source(predictions, "predictions"), open_source(truth, "truth")
     forecasts, by = _by_time(forecasts, time)
     check_same_grid(forecasts, target)
+    _check_members(forecasts)
     chosen = chosen_metrics(
         metrics, chosen_preset, climatology is not None, forecasts.dataset.sizes.get("member", 0)
     )
@@ -141,6 +148,8 @@ def evaluate(
     single_truth = _mean_over_members(target)
     pairs = align(forecasts, single_truth, climate, period, by)
     channels = find_channels(forecasts, single_truth)
+    if climate is not None:
+        check_units(climate, channels, single_truth.label)
     _check_companions(chosen, climate, channels)
     data = Data(forecasts, single_truth, climate, pairs, channels, forecasts.layout)
     weights = Regions(_cell_weights(data.layout, target, regions, weighting))
@@ -207,6 +216,11 @@ def _check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:
             raise UserError(f"The option '{option}' must be 0 or a whole number, not {value!r}.")
 
 
+def _check_members(forecasts: Source) -> None:
+    if "member" in forecasts.dataset.indexes and not forecasts.dataset.indexes["member"].is_unique:
+        raise UserError(f"{forecasts.label}: a member stands there more than once.")
+
+
 def _check_period(period: Any) -> None:
     if period is not None and (isinstance(period, str) or np.size(period) != 2):
         raise UserError(f"The option 'period' must be [first, last], not {period!r}.")
@@ -245,8 +259,16 @@ def _cell_weights(
         if set(mask.dims) == {"latitude", "longitude"}:
             slab = truth.read("land_sea_mask", layout, {})
             land = layout.fields(slab.values[0])
-    weights = region_weights(layout.latitude, layout.longitude, regions, weighting, land=land)
-    fields = weights.T.reshape(-1, layout.latitude.size, layout.longitude.size)
+    rows, columns = np.argsort(layout.latitude), np.argsort(layout.longitude)
+    if np.all(np.diff(layout.latitude) < 0):
+        rows, columns = np.arange(rows.size), np.arange(columns.size)  # as given: no row moves
+    if land is not None:
+        land = land[rows][:, columns]
+    ordered = region_weights(
+        layout.latitude[rows], layout.longitude[columns], regions, weighting, land=land
+    )
+    fields = np.empty((ordered.shape[1], rows.size, columns.size))
+    fields[np.ix_(np.arange(len(fields)), rows, columns)] = ordered.T.reshape(fields.shape)
     return np.ascontiguousarray(layout.cells(fields).T)
 
 

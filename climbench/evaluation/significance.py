@@ -102,11 +102,12 @@ def block_draws(samples: int, length: int, draws: int, seed: int) -> Array:
     blocks = -(-samples // length)
     random = np.random.default_rng(seed)
     starts = random.integers(0, samples - length + 1, size=(draws, blocks))
-    taken = (starts[:, :, np.newaxis] + np.arange(length)).reshape(draws, -1)[:, :samples]
-    places = taken + samples * np.arange(draws)[:, np.newaxis]
-    counts = np.bincount(places.ravel(), minlength=draws * samples).astype(np.float64)
+    counts = np.empty((draws, samples))
+    for number, row in enumerate(starts):
+        taken = (row[:, np.newaxis] + np.arange(length)).ravel()[:samples]
+        counts[number] = np.bincount(taken, minlength=samples)
     counts.flags.writeable = False  # the cache hands out one array to all
-    return counts.reshape(draws, samples)
+    return counts
 
 
 def member_draws(members: int, draws: int, seed: int) -> Array:

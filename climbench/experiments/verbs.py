@@ -109,6 +109,11 @@ def evaluate_verb(config: Config) -> int:
         options["metrics"] = _without_climatology(options["metrics"])
     scores = evaluate(**options)
     scores.attrs["evaluation"] = json.dumps(options)
+    starts, used = scores.sizes["sample"], int(scores["count"].min())
+    if used < starts:
+        console.print(
+            f"note: at some lead or scenario only {used} of {starts} samples have a truth"
+        )
     write_scores(scores, Path(config["output"]))
     console.print(listing(scores))
     console.print(str(Path(config["output"]) / "scores.nc"), soft_wrap=True)

@@ -50,7 +50,7 @@ def _table(scores: xr.Dataset, channel: str) -> Table:
     if len(regions) > 1:
         table.add_column("region")
     for place in places:
-        table.add_column(place_name(here.sel({axis: place})[0, 0]), justify="right")
+        table.add_column(place_name(scores[axis].sel({axis: place})), justify="right")
     table.add_column("unit")
     for metric in (str(name) for name in scores["metric"].values):
         for region in regions:

@@ -1,0 +1,52 @@
+"""Cases that a reader of the documentation tried first."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from climbench.cli import main
+from climbench.errors import UserError
+from climbench.evaluation import binned, evaluate
+
+
+def test_rows_and_columns_in_any_order_score_the_same(forecasts, truth):
+    random = np.random.default_rng(0)
+    mixed = forecasts.isel(latitude=random.permutation(6), longitude=random.permutation(8))
+    names = ["global", "tropics", "europe"]
+    expected = evaluate(forecasts, truth, regions=names, bootstrap=0)
+    found = evaluate(mixed, truth, regions=names, bootstrap=0)
+    np.testing.assert_allclose(found.score, expected.score, rtol=1e-13)
+    np.testing.assert_array_equal(found.map_rmse, expected.map_rmse)
+
+
+def test_a_climatology_in_another_unit_is_refused(forecasts, truth, climatology):
+    climatology["2m_temperature"].attrs["units"] = "degC"
+    with pytest.raises(UserError, match=r"climatology has '2m_temperature' in degC .* in K"):
+        evaluate(forecasts, truth, climatology, metrics=["acc"])
+
+
+def test_a_member_that_repeats_is_refused(forecasts, truth):
+    twice = xr.concat([forecasts, forecasts + 1], "number").assign_coords(number=[3, 3])
+    with pytest.raises(UserError, match="a member stands there more than once"):
+        evaluate(twice.assign_attrs(model="m"), truth, metrics=["crps"])
+
+
+def test_a_curve_alone_is_a_score(forecasts, truth, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    both = xr.concat([forecasts, forecasts + 1], "number").assign_coords(number=[1, 2])
+    both.transpose("time", ...).to_netcdf("f.nc")
+    truth.to_netcdf("t.nc")
+    assert main(["evaluate", "predictions=f.nc", "truth=t.nc", "metrics=[rank_histogram]"]) == 0
+    assert "curves in the file: rank_histogram" in capsys.readouterr().out
+
+
+def test_each_start_can_be_a_bin(forecasts, truth):
+    scores = evaluate(forecasts, truth, metrics=["mse"], bootstrap=0)
+    single = binned(scores, "init")
+    np.testing.assert_allclose(single.mean("init"), scores.score, rtol=1e-12)
+
+
+def test_a_scenario_that_repeats_is_refused(runs):
+    prediction, truth = runs
+    with pytest.raises(UserError, match="the scenario 'historical' stands there more than once"):
+        evaluate(prediction.isel(scenario=[0, 0]), truth)
