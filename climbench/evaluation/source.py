@@ -1,7 +1,7 @@
 """Predictions, truth and climatology as evaluation sees them: named dimensions on one grid."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -105,7 +105,11 @@ class Source:
                 return Slab(label, array.values.reshape(-1, layout.size), sizes, {})
         loaded = {dim: index for dim, index in where.items() if dim in leading}
         selection = {dim: as_slice(index) for dim, index in loaded.items()}
-        values = array.isel(selection).transpose(*order).values
+        try:
+            values = array.isel(selection).transpose(*order).values
+        except (OSError, RuntimeError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise UserError(f"{label} cannot be read, a part of it is damaged: {reason}") from error
         values = values[..., as_slice(columns if horizontal[1] == "longitude" else rows)]
         values = values[..., as_slice(rows if horizontal[0] == "latitude" else columns), :]
         values = np.ascontiguousarray(values)
@@ -136,12 +140,7 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
     """
     label = role if isinstance(data, xr.Dataset) else f"{role} {data}"
     dataset = data if isinstance(data, xr.Dataset) else _open(data, label)
-    names = {*dataset.dims, *dataset.coords}
-    aliases = {new: old for old, new in ALIASES.items() if old in names and new not in names}
-    dataset = dataset.rename({old: new for new, old in aliases.items()})
-    for name in ("prediction_timedelta", "time"):
-        if name in dataset.coords and name not in dataset.dims:
-            dataset = dataset.expand_dims(name)  # files of one lead or one start
+    dataset = _with_dimensions(dataset)
     for name in ("latitude", "longitude"):
         if name not in dataset.coords or dataset[name].dims != (name,):
             raise UserError(
@@ -168,7 +167,7 @@ def _open(address: Path | str, label: str) -> xr.Dataset:
         if path.is_file() and not remote:
             return xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
         if files and not is_group:
-            return xr.open_mfdataset(files, engine="netcdf4", decode_timedelta=True)
+            return _open_folder(files, label)
         if is_store(address):
             open_store(address)  # refuses what is damaged
         # Local metadata are quick to read one by one, and many stores have no consolidated ones.
@@ -178,6 +177,51 @@ def _open(address: Path | str, label: str) -> xr.Dataset:
         kind = "Zarr group" if kind == "Zarr" else kind
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"{label} cannot be read as a {kind}: {reason}") from error
+
+
+def _open_folder(files: Sequence[Path], label: str) -> xr.Dataset:
+    """Open netCDF files as one dataset: parts of a dimension, or one start or lead each.
+
+    Raises
+    ------
+    UserError
+        If a variable has another unit in one of them, or they do not fit together.
+    """
+    units: dict[str, tuple[str, str]] = {}
+
+    def prepared(part: xr.Dataset) -> xr.Dataset:
+        file = Path(part.encoding.get("source", "")).name
+        for name, array in part.data_vars.items():
+            unit = str(array.attrs.get("units", ""))
+            known, first = units.setdefault(str(name), (unit, file))
+            if known != unit:
+                raise UserError(
+                    f"{label}: '{name}' is in '{known}' in {first} and in '{unit}' in {file}: "
+                    "convert one of them."
+                )
+        return _with_dimensions(part).sortby(
+            [dim for dim in ("level", "latitude") if dim in _with_dimensions(part).indexes]
+        )
+
+    try:
+        return xr.open_mfdataset(
+            files, engine="netcdf4", decode_timedelta=True, preprocess=prepared
+        )
+    except (ValueError, TypeError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"The files of {label} do not fit together: {reason}") from error
+
+
+def _with_dimensions(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset with the names we use, and a single start or lead as a dimension."""
+    names = {*dataset.dims, *dataset.coords}
+    aliases = {new: old for old, new in ALIASES.items() if old in names and new not in names}
+    dataset = dataset.rename({old: new for new, old in aliases.items()})
+    for name in ("prediction_timedelta", "time"):
+        if name in dataset.coords and name not in dataset.dims:
+            if dataset[name].ndim == 0:
+                dataset = dataset.expand_dims(name)
+    return dataset
 
 
 def _fastest_decoder(address: str) -> AbstractContextManager[Any]:

@@ -50,3 +50,28 @@ def test_a_scenario_that_repeats_is_refused(runs):
     prediction, truth = runs
     with pytest.raises(UserError, match="the scenario 'historical' stands there more than once"):
         evaluate(prediction.isel(scenario=[0, 0]), truth)
+
+
+def test_a_folder_of_one_file_per_start_is_one_set_of_forecasts(forecasts, truth, tmp_path):
+    for number in range(forecasts.sizes["time"]):
+        forecasts.isel(time=number).to_netcdf(tmp_path / f"start{number:02}.nc")
+    found = evaluate(tmp_path, truth, model="persistence", bootstrap=0)
+    expected = evaluate(forecasts, truth, bootstrap=0)
+    np.testing.assert_array_equal(found.score, expected.score)
+
+
+def test_files_of_two_units_are_no_set_of_forecasts(forecasts, truth, tmp_path):
+    forecasts.isel(time=slice(0, 4)).to_netcdf(tmp_path / "a.nc")
+    later = forecasts.isel(time=slice(4, None))
+    later["2m_temperature"].attrs["units"] = "degC"
+    later.to_netcdf(tmp_path / "b.nc")
+    with pytest.raises(UserError, match="'2m_temperature' is in 'K' in a"):
+        evaluate(tmp_path, truth, model="two")
+
+
+def test_a_damaged_chunk_is_named(forecasts, truth, tmp_path):
+    forecasts.to_zarr(tmp_path / "f.zarr")
+    chunk = next(p for p in (tmp_path / "f.zarr/geopotential/c").rglob("*") if p.is_file())
+    chunk.write_bytes(b"not a chunk at all")
+    with pytest.raises(UserError, match="'geopotential' cannot be read, a part of it is damaged"):
+        evaluate(tmp_path / "f.zarr", truth, model="damaged")
