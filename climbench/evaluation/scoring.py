@@ -259,16 +259,8 @@ def _cell_weights(
         if set(mask.dims) == {"latitude", "longitude"}:
             slab = truth.read("land_sea_mask", layout, {})
             land = layout.fields(slab.values[0])
-    rows, columns = np.argsort(layout.latitude), np.argsort(layout.longitude)
-    if np.all(np.diff(layout.latitude) < 0):
-        rows, columns = np.arange(rows.size), np.arange(columns.size)  # as given: no row moves
-    if land is not None:
-        land = land[rows][:, columns]
-    ordered = region_weights(
-        layout.latitude[rows], layout.longitude[columns], regions, weighting, land=land
-    )
-    fields = np.empty((ordered.shape[1], rows.size, columns.size))
-    fields[np.ix_(np.arange(len(fields)), rows, columns)] = ordered.T.reshape(fields.shape)
+    weights = region_weights(layout.latitude, layout.longitude, regions, weighting, land=land)
+    fields = weights.T.reshape(-1, layout.latitude.size, layout.longitude.size)
     return np.ascontiguousarray(layout.cells(fields).T)
 
 

@@ -89,7 +89,7 @@ def region_weights(
     Parameters
     ----------
     latitude, longitude
-        Cell centres ``[latitude]``, ``[longitude]``, degrees, in the order of the fields.
+        Cell centres ``[latitude]``, ``[longitude]``, degrees, in the order of the fields, any.
     regions
         Names, in any of the ways that the head of this module lists.
     weighting
@@ -116,7 +116,7 @@ def region_weights(
     [[1.0, 0.0], [1.0, 0.0], [1.0, 1.0], [1.0, 1.0]]
     """
     rows, columns = (np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in (latitude, longitude))
-    cells = np.outer(latitude_weights(rows, weighting), _column_weights(columns, weighting))
+    cells = np.outer(_row_weights(rows, weighting), _column_weights(columns, weighting))
     north, east = rows.round(DECIMALS), columns.round(DECIMALS)
     parts = [_split_surface(str(name)) for name in regions]
     is_land = _land(north, east, land) if any(surface for _, surface in parts) else None
@@ -160,15 +160,36 @@ def region_labels(regions: Sequence[str]) -> list[str]:
     return labels
 
 
+def _row_weights(latitude: Array, weighting: Weighting) -> Array:
+    """Return the weight of each row, whatever their order, with mean 1."""
+    order = np.argsort(latitude)
+    weights = np.empty(latitude.size)
+    weights[order] = latitude_weights(latitude[order], weighting)
+    return weights
+
+
 def _column_weights(longitude: Array, weighting: Weighting) -> Array:
     """Return the weight of each column, its width for areas, with mean 1."""
     if not weighting.startswith("area"):
         return np.ones(longitude.size)
-    steps = np.diff(longitude)
-    if np.any(steps > 0) and np.any(steps < 0):  # 350, 355, 0, 5: the same, without the jump
+    if _turns(longitude):  # 350, 355, 0, 5: the same, without the jump
         longitude = np.unwrap(longitude, period=360.0)
+    if _turns(longitude):  # shuffled: eastward, from the far side of the widest gap
+        order = np.argsort(longitude % 360.0)
+        east = longitude[order] % 360.0
+        widest = int(np.argmax(np.diff(np.append(east, east[0] + 360.0))))
+        order = np.roll(order, -widest - 1)
+        weights = np.empty(longitude.size)
+        weights[order] = _column_weights(longitude[order] % 360.0, weighting)
+        return weights
     width = np.abs(np.diff(longitude_bounds(longitude)))
     return np.asarray(width / width.mean())
+
+
+def _turns(longitude: Array) -> bool:
+    """Tell whether columns go both eastward and westward."""
+    steps = np.diff(longitude)
+    return bool(np.any(steps > 0) and np.any(steps < 0))
 
 
 def _split_surface(name: str) -> tuple[str, str]:

@@ -19,6 +19,19 @@ def test_rows_and_columns_in_any_order_score_the_same(forecasts, truth):
     np.testing.assert_array_equal(found.map_rmse, expected.map_rmse)
 
 
+@pytest.mark.parametrize("order", [[0, 1, 2, 3, 4], [4, 3, 2, 1, 0], [3, 0, 4, 2, 1]])
+def test_a_region_across_greenwich_weighs_its_columns_the_same(truth, order):
+    """Five columns of ten degrees, one of them wrong by one: a fifth of the squared error."""
+    crop = xr.zeros_like(truth[["2m_temperature"]].isel(longitude=slice(0, 5)))
+    crop = crop.assign_coords(longitude=[340.0, 350.0, 0.0, 10.0, 20.0])
+    lead = np.array([24], "timedelta64[h]")
+    forecast = crop.isel(time=slice(0, 8)).expand_dims(prediction_timedelta=lead)
+    forecast = forecast + (forecast.longitude == 0)
+    forecast = forecast.isel(longitude=order).assign_attrs(model="m")
+    score = evaluate(forecast, crop, metrics=["mse"], bootstrap=0).score
+    np.testing.assert_allclose(score, 0.2, rtol=1e-12)
+
+
 def test_a_climatology_in_another_unit_is_refused(forecasts, truth, climatology):
     climatology["2m_temperature"].attrs["units"] = "degC"
     with pytest.raises(UserError, match=r"climatology has '2m_temperature' in degC .* in K"):
