@@ -1,14 +1,11 @@
-"""Which forecast meets which truth: by the names of channels and by time stamps, not positions."""
+"""Which forecast meets which truth: by time stamps and names of scenarios, not positions."""
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pint
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -17,24 +14,6 @@ from climbench.evaluation.source import Source
 from climbench.metrics.fields import ABSENT, Index
 
 TimeConvention = Literal["initial", "valid"]
-Names = dict[str, tuple[str, float | None]]  # variable and level of each name of a field
-
-# Powers as CF writes them: m2 s-2 and m**2 s**-2 both.
-UNITS = pint.UnitRegistry(
-    preprocessors=[
-        lambda text: re.sub(r"(?<![\w.])([A-Za-z]+)(-?\d+)", r"\1^\2", text.replace("**", "^"))
-    ]
-)
-
-
-@dataclass(frozen=True)
-class Channel:
-    """A variable on a level (hPa; None at the surface) and where each source keeps it."""
-
-    name: str
-    variable: str
-    level: float | None
-    units: str
 
 
 @dataclass(frozen=True)
@@ -257,25 +236,6 @@ def _valid_times(initial: pd.Index, leads: NDArray[np.timedelta64]) -> NDArray[A
     return np.asarray(np.array(initial, dtype=object)[:, np.newaxis] + steps[np.newaxis])
 
 
-def check_units(climatology: Source, channels: Sequence[Channel], truth: str) -> None:
-    """Refuse a climatology in another unit than the truth.
-
-    Raises
-    ------
-    UserError
-        With both units.
-    """
-    for channel, (variable, _) in zip(
-        channels, locate(climatology, channels, time="dayofyear"), strict=True
-    ):
-        given = str(climatology.dataset[variable].attrs.get("units", channel.units))
-        if given and channel.units and not same_unit(given, channel.units):
-            raise UserError(
-                f"{climatology.label} has '{variable}' in {given} and {truth} in {channel.units}: "
-                "convert one of them."
-            )
-
-
 def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index, Index]:
     stamps = xr.DataArray(valid.ravel(), dims="time").dt
     found = []
@@ -287,7 +247,7 @@ def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index,
             continue
         wanted = getattr(stamps, name).to_numpy()
         if name == "dayofyear":
-            wanted = _days_of_leap_years(wanted, stamps.calendar, climatology)
+            _check_calendar(stamps.calendar, climatology)
         positions = climatology.dataset.indexes[name].get_indexer(wanted)
         if np.any(positions == ABSENT):
             absent = wanted[positions == ABSENT][0]
@@ -296,134 +256,10 @@ def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index,
     return found[0], found[1]
 
 
-def _days_of_leap_years(days: Index, calendar: str, climatology: Source) -> Index:
-    """Return days as a climatology of 366 days counts them."""
-    if climatology.dataset.sizes["dayofyear"] < 366:
-        return days
-    if calendar == "360_day":
+def _check_calendar(calendar: str, climatology: Source) -> None:
+    """Refuse days of 360 against 366; years without leap days differ by one day after February."""
+    if calendar == "360_day" and climatology.dataset.sizes["dayofyear"] == 366:
         raise UserError(
             f"{climatology.label} has 366 days of the year, the forecasts' calendar has 360: build "
             "it from data of their calendar, or convert them."
         )
-    # Without leap days 1 March is day 60; climatologies that climbench builds keep it there too.
-    return days
-
-
-def find_channels(predictions: Source, truth: Source) -> list[Channel]:
-    """Return the channels that are scored.
-
-    The attribute ``channels`` (a JSON list) names them; without it, all variables and levels
-    that predictions and truth have in common count, in alphabetical order.
-
-    Raises
-    ------
-    UserError
-        If a named channel is missing, or nothing is in common.
-    """
-    available, in_truth = channels_of(predictions), channels_of(truth)
-    named = predictions.dataset.attrs.get("channels")
-    if named is not None:
-        names = json.loads(named)
-    else:
-        names = _common(available, in_truth, (predictions.label, truth.label))
-        names.sort(key=lambda name: (available[name][0], available[name][1] or 0.0))
-    if not names:
-        raise UserError(
-            f"{predictions.label} ({', '.join(available) or 'no fields'}) and {truth.label} "
-            f"({', '.join(in_truth) or 'no fields'}) have no variable in common."
-        )
-    channels = []
-    for name in names:
-        variable, level = _named(available, name, predictions)
-        units = str(truth.dataset[_named(in_truth, name, truth)[0]].attrs.get("units", ""))
-        given = str(predictions.dataset[variable].attrs.get("units", units))
-        if units and given and not same_unit(given, units):
-            raise UserError(
-                f"{predictions.label} has '{variable}' in {given} and {truth.label} in {units}: "
-                "convert one of them."
-            )
-        channels.append(Channel(name, variable, level, units))
-    return channels
-
-
-def _common(available: Names, in_truth: Names, labels: tuple[str, str]) -> list[str]:
-    """Return the names of fields that are in both; those with a level go before those without."""
-    common = [name for name in available if name in in_truth]
-    levelled = {available[name][0] for name in common if available[name][1] is not None}
-    for name in common:
-        levels = [
-            sorted(level for variable, level in names.values() if variable == name and level)
-            for names in (available, in_truth)
-        ]
-        if name not in levelled and available[name][1] is None and all(levels):
-            raise UserError(
-                f"'{name}' is on the level {levels[0][0]:g} hPa in {labels[0]} and on "
-                f"{levels[1][0]:g} hPa in {labels[1]}: take the same level of both."
-            )
-    return [name for name in common if available[name][1] is not None or name not in levelled]
-
-
-def same_unit(one: str, other: str) -> bool:
-    """Tell whether two units are one: the same text, or the same quantity as pint reads them.
-
-    Examples
-    --------
-    >>> same_unit("K", "kelvin"), same_unit("hPa", "Pa")
-    (True, False)
-    """
-    if one == other:
-        return True
-    try:
-        return bool(UNITS.Quantity(1.0, one) == UNITS.Quantity(1.0, other))
-    except (pint.PintError, ValueError, TypeError):
-        return False
-
-
-def channels_of(source: Source, time: str = "time") -> Names:
-    """Return variable and level of each channel: ``variable``, or ``variable_level``.
-
-    A variable whose level is a scalar coordinate has both names.
-    """
-    channels: Names = {}
-    for name, array in source.dataset.data_vars.items():
-        if not {"latitude", "longitude", time} <= set(array.dims):
-            continue
-        if "level" not in array.dims:
-            channels[str(name)] = (str(name), None)
-        if "level" in array.coords:
-            levels = np.atleast_1d(array["level"].to_numpy())
-            if np.unique(levels).size < levels.size:
-                again = next(level for level in levels if np.sum(levels == level) > 1)
-                raise UserError(f"{source.label}: the level {again:g} stands there more than once.")
-            for level in levels:
-                channels[f"{name}_{level:g}"] = (str(name), float(level))
-    return channels
-
-
-def locate(
-    source: Source, channels: Sequence[Channel], time: str = "time"
-) -> list[tuple[str, int]]:
-    """Return the variable that holds each channel and the position of its level.
-
-    Raises
-    ------
-    UserError
-        If the source lacks a channel.
-    """
-    known = channels_of(source, time)
-    levels = source.dataset["level"].to_numpy().tolist() if "level" in source.dataset else []
-    places = []
-    for channel in channels:
-        dataset = source.dataset
-        alone = channel.variable in dataset and "level" not in dataset[channel.variable].coords
-        single = channel.name not in known and alone
-        variable, level = _named(known, channel.variable if single else channel.name, source)
-        along = level is not None and "level" in source.dataset[variable].dims
-        places.append((variable, levels.index(level) if along else 0))
-    return places
-
-
-def _named(channels: Names, name: str, source: Source) -> tuple[str, float | None]:
-    if name not in channels:
-        raise UserError(f"{source.label} has no channel '{name}': {nearest(name, channels)}")
-    return channels[name]

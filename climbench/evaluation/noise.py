@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from climbench.evaluation.alignment import locate
+from climbench.evaluation.channels import locate
 from climbench.evaluation.scores import Bootstrap
 from climbench.evaluation.significance import interval
 from climbench.evaluation.source import Source
@@ -54,7 +54,7 @@ class MemberNoise:
         return score + lower, score + upper
 
 
-def member_noise(
+def draw_members(
     data: Data, truth: Source, regions: Regions, metrics: Sequence[Metric], bootstrap: Bootstrap
 ) -> MemberNoise:
     """Draw the members of the truth again.

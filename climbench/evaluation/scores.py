@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from climbench.evaluation.alignment import Channel, Pairs
+from climbench.evaluation.alignment import Pairs
+from climbench.evaluation.channels import Channel
 from climbench.evaluation.significance import (
     block_draws,
     block_length,

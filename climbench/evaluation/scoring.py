@@ -10,16 +10,11 @@ import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError, nearest
-from climbench.evaluation.alignment import (
-    Channel,
-    TimeConvention,
-    align,
-    check_units,
-    find_channels,
-)
+from climbench.evaluation.alignment import TimeConvention, align
 from climbench.evaluation.bins import binned
+from climbench.evaluation.channels import Channel, check_units, find_channels
 from climbench.evaluation.distributed import accumulate_on
-from climbench.evaluation.noise import member_noise, with_member_noise
+from climbench.evaluation.noise import draw_members, with_member_noise
 from climbench.evaluation.scores import MAPS, Bootstrap, scores_dataset
 from climbench.evaluation.source import Source, check_same_grid, content_hash, open_source
 from climbench.evaluation.streaming import Data, accumulate
@@ -178,7 +173,7 @@ def evaluate(
     if pairs.condition == "scenario" and target.dataset.sizes.get("member", 1) > 1:
         draw = Bootstrap(bootstrap, confidence, seed)
         single = [metric for metric in chosen if metric.curve is None]
-        noise = member_noise(data, target, weights, single, draw)
+        noise = draw_members(data, target, weights, single, draw)
         scores = with_member_noise(scores, noise, confidence)
     if bins is not None:
         scores[f"score_by_{bins}"] = binned(scores, bins)

@@ -110,38 +110,6 @@ def block_draws(samples: int, length: int, draws: int, seed: int) -> Array:
     return counts
 
 
-def member_draws(members: int, draws: int, seed: int) -> Array:
-    """Return how often each draw of a bootstrap takes each member of an ensemble.
-
-    Members are exchangeable, so each is drawn by itself, with replacement. The counts serve
-    wherever those of :func:`block_draws` do.
-
-    Parameters
-    ----------
-    members
-        Number of members.
-    draws
-        Number of draws.
-    seed
-        Of the random numbers.
-
-    Returns
-    -------
-    numpy.ndarray
-        Counts ``[draw, member]``; each row sums to ``members``.
-
-    References
-    ----------
-    Efron (1979), Annals of Statistics 7, 1-26.
-
-    Examples
-    --------
-    >>> member_draws(3, draws=2, seed=0).sum(axis=1).tolist()
-    [3.0, 3.0]
-    """
-    return block_draws(members, 1, draws, seed)
-
-
 def interval(values: Array, confidence: float, stretch: float = 1.0) -> tuple[Array, Array]:
     """Return the bounds between which the middle share of the draws lies.
 

@@ -12,7 +12,8 @@ import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.evaluation.alignment import Channel, Pairs, locate
+from climbench.evaluation.alignment import Pairs
+from climbench.evaluation.channels import Channel, locate
 from climbench.evaluation.slab import Slab
 from climbench.evaluation.source import Source
 from climbench.metrics.averaging import Regions

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from climbench.errors import UserError
-from climbench.evaluation.alignment import Channel
+from climbench.evaluation.channels import Channel
 from climbench.metrics.fields import Array
 from climbench.metrics.metric import Metric
 from climbench.metrics.moments import Error, SquaredError

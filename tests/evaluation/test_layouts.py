@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from climbench.errors import UserError
 from climbench.evaluation import evaluate
-from climbench.evaluation.alignment import align, find_channels
+from climbench.evaluation.alignment import align
+from climbench.evaluation.channels import find_channels
 from climbench.evaluation.source import open_source
 from climbench.evaluation.streaming import Data, accumulate
 from climbench.metrics import Regions, get_metric, region_weights, shared_statistics

@@ -15,7 +15,6 @@ from climbench.evaluation.significance import (
     diebold_mariano,
     false_discovery,
     interval,
-    member_draws,
     narrowness,
 )
 
@@ -41,18 +40,16 @@ def test_seed_decides():
     assert not np.array_equal(first, block_draws(30, 3, 10, seed=2))
 
 
-def test_members_are_drawn_one_by_one():
-    counts = member_draws(5, draws=4000, seed=0)
-    np.testing.assert_array_equal(counts.sum(axis=1), 5)
+def test_members_are_blocks_of_one():
+    counts = block_draws(5, length=1, draws=4000, seed=0)
     # Each member is taken a binomial number of times: mean 1, variance 4/5
     np.testing.assert_allclose(counts.mean(axis=0), 1, atol=0.05)
     np.testing.assert_allclose(counts.var(axis=0), 0.8, atol=0.08)
-    np.testing.assert_array_equal(member_draws(1, draws=3, seed=0), 1)
 
 
 def test_drawn_members_give_the_error_of_an_ensemble_mean():
     members = np.random.default_rng(1).normal(size=20)
-    drawn = member_draws(20, draws=4000, seed=0) @ members / 20
+    drawn = block_draws(20, length=1, draws=4000, seed=0) @ members / 20
     assert drawn.std() == pytest.approx(members.std() / np.sqrt(20), rel=0.05)
 
 

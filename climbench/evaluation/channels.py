@@ -1,0 +1,170 @@
+"""Which fields of several sources are the same: by name, level and unit."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pint
+
+from climbench.errors import UserError, nearest
+from climbench.evaluation.source import Source
+
+Names = dict[str, tuple[str, float | None]]  # variable and level of each name of a field
+
+# Powers as CF writes them: m2 s-2 and m**2 s**-2 both.
+UNITS = pint.UnitRegistry(
+    preprocessors=[
+        lambda text: re.sub(r"(?<![\w.])([A-Za-z]+)(-?\d+)", r"\1^\2", text.replace("**", "^"))
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A variable on a level (hPa; None at the surface) and where each source keeps it."""
+
+    name: str
+    variable: str
+    level: float | None
+    units: str
+
+
+def find_channels(predictions: Source, truth: Source) -> list[Channel]:
+    """Return the channels that are scored.
+
+    The attribute ``channels`` (a JSON list) names them; without it, all variables and levels
+    that predictions and truth have in common count, in alphabetical order.
+
+    Raises
+    ------
+    UserError
+        If a named channel is missing, or nothing is in common.
+    """
+    available, in_truth = channels_of(predictions), channels_of(truth)
+    named = predictions.dataset.attrs.get("channels")
+    if named is not None:
+        names = json.loads(named)
+    else:
+        names = _common(available, in_truth, (predictions.label, truth.label))
+        names.sort(key=lambda name: (available[name][0], available[name][1] or 0.0))
+    if not names:
+        raise UserError(
+            f"{predictions.label} ({', '.join(available) or 'no fields'}) and {truth.label} "
+            f"({', '.join(in_truth) or 'no fields'}) have no variable in common."
+        )
+    channels = []
+    for name in names:
+        variable, level = _named(available, name, predictions)
+        units = str(truth.dataset[_named(in_truth, name, truth)[0]].attrs.get("units", ""))
+        given = str(predictions.dataset[variable].attrs.get("units", units))
+        if units and given and not same_unit(given, units):
+            raise UserError(
+                f"{predictions.label} has '{variable}' in {given} and {truth.label} in {units}: "
+                "convert one of them."
+            )
+        channels.append(Channel(name, variable, level, units))
+    return channels
+
+
+def _common(available: Names, in_truth: Names, labels: tuple[str, str]) -> list[str]:
+    """Return the names of fields that are in both; those with a level go before those without."""
+    common = [name for name in available if name in in_truth]
+    levelled = {available[name][0] for name in common if available[name][1] is not None}
+    for name in common:
+        levels = [
+            sorted(level for variable, level in names.values() if variable == name and level)
+            for names in (available, in_truth)
+        ]
+        if name not in levelled and available[name][1] is None and all(levels):
+            raise UserError(
+                f"'{name}' is on the level {levels[0][0]:g} hPa in {labels[0]} and on "
+                f"{levels[1][0]:g} hPa in {labels[1]}: take the same level of both."
+            )
+    return [name for name in common if available[name][1] is not None or name not in levelled]
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Tell whether two units are one: the same text, or the same quantity as pint reads them.
+
+    Examples
+    --------
+    >>> same_unit("K", "kelvin"), same_unit("hPa", "Pa")
+    (True, False)
+    """
+    if one == other:
+        return True
+    try:
+        return bool(UNITS.Quantity(1.0, one) == UNITS.Quantity(1.0, other))
+    except (pint.PintError, ValueError, TypeError):
+        return False
+
+
+def channels_of(source: Source, time: str = "time") -> Names:
+    """Return variable and level of each channel: ``variable``, or ``variable_level``.
+
+    A variable whose level is a scalar coordinate has both names.
+    """
+    channels: Names = {}
+    for name, array in source.dataset.data_vars.items():
+        if not {"latitude", "longitude", time} <= set(array.dims):
+            continue
+        if "level" not in array.dims:
+            channels[str(name)] = (str(name), None)
+        if "level" in array.coords:
+            levels = np.atleast_1d(array["level"].to_numpy())
+            if np.unique(levels).size < levels.size:
+                again = next(level for level in levels if np.sum(levels == level) > 1)
+                raise UserError(f"{source.label}: the level {again:g} stands there more than once.")
+            for level in levels:
+                channels[f"{name}_{level:g}"] = (str(name), float(level))
+    return channels
+
+
+def locate(
+    source: Source, channels: Sequence[Channel], time: str = "time"
+) -> list[tuple[str, int]]:
+    """Return the variable that holds each channel and the position of its level.
+
+    Raises
+    ------
+    UserError
+        If the source lacks a channel.
+    """
+    known = channels_of(source, time)
+    levels = source.dataset["level"].to_numpy().tolist() if "level" in source.dataset else []
+    places = []
+    for channel in channels:
+        dataset = source.dataset
+        alone = channel.variable in dataset and "level" not in dataset[channel.variable].coords
+        single = channel.name not in known and alone
+        variable, level = _named(known, channel.variable if single else channel.name, source)
+        along = level is not None and "level" in source.dataset[variable].dims
+        places.append((variable, levels.index(level) if along else 0))
+    return places
+
+
+def _named(channels: Names, name: str, source: Source) -> tuple[str, float | None]:
+    if name not in channels:
+        raise UserError(f"{source.label} has no channel '{name}': {nearest(name, channels)}")
+    return channels[name]
+
+
+def check_units(climatology: Source, channels: Sequence[Channel], truth: str) -> None:
+    """Refuse a climatology in another unit than the truth.
+
+    Raises
+    ------
+    UserError
+        With both units.
+    """
+    for channel, (variable, _) in zip(
+        channels, locate(climatology, channels, time="dayofyear"), strict=True
+    ):
+        given = str(climatology.dataset[variable].attrs.get("units", channel.units))
+        if given and channel.units and not same_unit(given, channel.units):
+            raise UserError(
+                f"{climatology.label} has '{variable}' in {given} and {truth} in {channel.units}: "
+                "convert one of them."
+            )
