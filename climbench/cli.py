@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,12 @@ POSITIONAL = {"list": "what", "inspect": "store"}
 
 LABEL = re.compile(r"""(?<!["'\w])(\w+\([^()"']*\))""")
 """A metric with parameters, which Hydra would take for a function of its own."""
+
+TEXTS = (
+    *("predictions", "truth", "climatology", "check", "candidate", "reference", "rules"),
+    *("checkpoint", "store", "output", "data_root", "stores_dir", "runs_dir", "name", "title"),
+)
+"""Options that are one path or name each: whatever signs they hold, they are meant as written."""
 
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
@@ -105,6 +112,8 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 
         from climbench.experiments import verbs
 
+        if not sys.warnoptions:  # of what stores hold and how: nothing that a user can mend
+            warnings.filterwarnings("ignore", module=r"zarrs?\.")
         try:
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
             codes.append(getattr(verbs, f"{verb}_verb")(plain))
@@ -116,6 +125,10 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             mistakes.append(UserError(f"{mistake.filename}: {mistake.strerror.lower()}."))
 
     overrides = _as_overrides(verb, arguments)
+    if any(word[0] in "+~" or word.endswith("=null") for word in overrides):
+        from climbench.config.mistakes import check_overrides
+
+        check_overrides(verb, overrides)
     try:
         _hydra_application(verb, job, overrides)
         if mistakes:
@@ -142,10 +155,31 @@ def _as_overrides(verb: str, arguments: Sequence[str]) -> list[str]:
         elif "=" in word or word.startswith("~"):
             overrides.append(word)
         elif position == 0 and verb in POSITIONAL:
-            overrides.append(f"{POSITIONAL[verb]}='{word}'")
+            overrides.append(f"{POSITIONAL[verb]}={_quoted(word)}")
         else:
             raise UserError(f"'{word}' is not an option of climbench {verb}: write key=value.")
+    if not {"-m", "--multirun"} & {*flags}:  # there a comma stands between several values
+        overrides = [_with_quotes(word) for word in overrides]
     return [*flags, *overrides]
+
+
+def _with_quotes(override: str) -> str:
+    """Return ``key=value`` with quotes around paths and names, whose signs Hydra cannot read."""
+    key, _, value = override.partition("=")
+    bare = key in TEXTS and value != "null" and not re.fullmatch(r"""(["']).*\1""", value)
+    return f"{key}={_quoted(value)}" if bare else override
+
+
+def _quoted(text: str) -> str:
+    r"""Return text in quotes, as Hydra's grammar escapes them.
+
+    Examples
+    --------
+    >>> print(_quoted("it's"))
+    'it\'s'
+    """
+    escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + "\\'" * bool(found[2]), text)
+    return f"'{escaped}'"
 
 
 def _hydra_application(verb: str, job: Callable[[Any], None], overrides: list[str]) -> None:

@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:
-    """Return the hint that ends an error about an unknown name.
+    """Return the hint that ends an error about an unknown name; capitals do not matter.
 
     Parameters
     ----------
@@ -30,9 +30,14 @@ def nearest(name: str, choices: Iterable[str]) -> str:
     --------
     >>> nearest("resnt", ["resnet", "vit"])
     "did you mean 'resnet'?"
+    >>> nearest("VIT", ["resnet", "vit"])
+    "did you mean 'vit'?"
     >>> nearest("xyz", ["resnet", "vit"])
     'valid names: resnet, vit'
     """
-    known = sorted(choices)
-    close = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean '{close[0]}'?" if close else f"valid names: {', '.join(known)}"
+    known = sorted(set(choices))
+    by_letters = {choice.lower(): choice for choice in known}
+    close = get_close_matches(name.lower(), by_letters, n=1, cutoff=0.6)
+    return (
+        f"did you mean '{by_letters[close[0]]}'?" if close else f"valid names: {', '.join(known)}"
+    )

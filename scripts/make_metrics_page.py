@@ -35,6 +35,9 @@ FUNCTIONS = """
 ## Functions outside evaluate
 
 These scores are functions to call from Python, on arrays; `climbench evaluate` does not know them.
+Those of classes are for forecasts that are classes, or probabilities of classes; of events above a
+threshold they are metrics of the family [classification](#classification). Those of bands are for
+bands of any kind; where they are levels of one variable, `sam` and `ergas` are metrics.
 """
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 HEAD = """\
@@ -53,15 +56,18 @@ ensembles: in every member), each by its weight. A score is made of such means o
 initial time, or a year), averaged over samples; roots and ratios come last unless a label says
 otherwise.
 
+Each says which score is *better*. Where that is neither, no value is better by itself, and it
+belongs beside another score: `climbench compare` shows the difference without a winner, the gate
+refuses rules on it, and reports do not rank by it.
+
 ## Presets
 
 Systems differ by definition. `preset=` takes all choices of one at once; `weighting=`, `missing=`
-and parameters in labels go before it. The Pearson correlation of `scores` and of ClimateLearn, and
-the latter's mean bias (with the opposite sign), do not weigh cells: their numbers need
-`weighting=none` as well.
+and parameters in labels go before it. Scores with `weights=none` weigh no cells, whatever the
+weights of the others.
 
-| preset | weights | missing cells | parameters |
-|---|---|---|---|
+| preset | weights | missing cells | land | parameters |
+|---|---|---|---|---|
 """
 
 
@@ -79,7 +85,8 @@ def page() -> str:
             for metric, given in preset.forms.items()
             for key, value in given.items()
         ]
-        text += f"| `{name}` | {preset.weighting} | {preset.missing} | {', '.join(forms)} |\n"
+        choices = f"{preset.weighting} | {preset.missing} | {preset.land}"
+        text += f"| `{name}` | {choices} | {', '.join(forms)} |\n"
     for family, names in metric_families().items():
         text += f"\n## {family.capitalize()}\n"
         for name in names:

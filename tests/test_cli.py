@@ -59,6 +59,18 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         ),
         (["climatology", "truth=a.zarr", "output=c.zarr", "period=[1990,2019]"], "a.zarr"),
         (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
+        (["gate", "candidate=null", "reference=b.nc"], "gate needs the option 'candidate'"),
+        (["gate", "candidate=a.nc", "reference=b.nc", "rules=null"], "needs the option 'rules'"),
+        (["evaluate", "+typo=1"], "climbench evaluate has no option 'typo': valid names: bins"),
+        (["evaluate", "++regons=[land]"], "has no option 'regons': did you mean 'regions'?"),
+        (["evaluate", "+evaluation.bootstap=1"], "did you mean 'bootstrap'?"),
+        (["evaluate", "~preset"], "climbench evaluate needs the option 'preset'"),
+        (["evaluate", "output=null"], "climbench evaluate needs the option 'output'"),
+        (["evaluate", "metrics=null"], "climbench evaluate needs the option 'metrics'"),
+        (["evaluate", "metrics=rmse,bias"], "write a list as 'metrics=[rmse,bias]'"),
+        (["evaluate", "metrics=rmse("], "'metrics=rmse(' cannot be read"),
+        (["evaluate", "regions=[Süd.geojson]"], "'regions=[\"Süd.geojson\"]'"),
+        (["evaluate", "predictions=${a}.zarr"], "write \\${a} where it is part of a name"),
         (["report", "scores=a.nc"], "a.nc"),
         (["run", "experiment=quickstart", "~models.resnet"], "'candidate' = resnet is none of"),
         (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
@@ -73,6 +85,16 @@ def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_p
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["mit leer.nc", "grüße.nc", "a=b.nc", "a,b.nc", "it's.nc", "[1].nc", "(x){y}.nc", "a\\"]
+)
+def test_paths_may_hold_any_sign(path, tmp_path):
+    done = climbench("compare", f"candidate={path}", "reference=b", cwd=tmp_path)
+    assert f"The scores file {path} does not exist" in done.stderr
+    quoted = climbench("compare", f'candidate="{path}"', "reference=b", cwd=tmp_path)
+    assert path.endswith("\\") or f"The scores file {path} does not" in quoted.stderr
 
 
 def test_every_verb_explains_its_groups_and_options(tmp_path):

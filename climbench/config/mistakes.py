@@ -1,9 +1,15 @@
 """Turn Hydra's errors into one sentence that names the option and the nearest right one."""
 
 import re
+from typing import TYPE_CHECKING
 
 from climbench.config.folders import conf_folder, group_options
 from climbench.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+EXPERIMENTS = ("run", "train")  # verbs whose options are those of groups
 
 
 def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
@@ -31,9 +37,19 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
             names = ", ".join(group_options("experiment"))
             return UserError(f"climbench {verb} needs experiment=...: one of {names}.")
         return UserError(f"climbench {verb} needs {found[1]}=...: see `climbench {verb} --help`.")
-    if found := re.search(r"(?s)mismatched input|no viable alternative|token recognition", text):
-        wrong = _culprit(text, overrides)
-        return UserError(f"'{wrong}' cannot be read: write key=value, with quotes around signs.")
+    if found := re.search(r"Ambiguous value for argument '(.+)'", text):
+        key, _, value = found[1].partition("=")
+        return UserError(f"'{found[1]}' has a comma: write a list as '{key}=[{value}]'.")
+    if found := re.search(r"Interpolation key '([^']+)' not found", text):
+        return UserError(
+            f"climbench {verb}: ${{{found[1]}}} names no option: write \\${{{found[1]}}} where it "
+            "is part of a name."
+        )
+    if wrong := _unreadable(overrides):
+        key, _, value = wrong.partition("=")
+        words = '","'.join(value.strip("[]").split(","))
+        quoted = f'["{words}"]' if value.startswith("[") else f'"{value}"'
+        return UserError(f"'{wrong}' cannot be read: quote its signs, '{key}={quoted}'.")
     first = next((line.strip() for line in text.splitlines() if line.strip()), repr(error))
     return UserError(f"climbench {verb}: {first.rstrip('.')}.")
 
@@ -48,6 +64,14 @@ def _nearest_key(key: str, verb: str, overrides: list[str]) -> str:
 
 def _options(parent: str, verb: str, overrides: list[str]) -> list[str]:
     """Return the names of the options and groups under a key of the configuration."""
+    node = _defaults(parent, verb, overrides)
+    made_of_groups = verb in EXPERIMENTS and not parent
+    groups = [path.name for path in conf_folder().iterdir() if path.is_dir() and made_of_groups]
+    return [*map(str, node), *groups] if node else []
+
+
+def _defaults(parent: str, verb: str, overrides: list[str]) -> "DictConfig | None":
+    """Return what stands under a key of the configuration; None where nothing does."""
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
     from omegaconf import DictConfig, OmegaConf
@@ -59,11 +83,52 @@ def _options(parent: str, verb: str, overrides: list[str]) -> list[str]:
             config = compose(verb, arguments)
             node = OmegaConf.select(config, parent) if parent else config
     except (HydraException, OmegaConfBaseException):
-        return []  # a second mistake: the first sentence is enough
-    groups = [] if parent else [path.name for path in conf_folder().iterdir() if path.is_dir()]
-    return [*map(str, node), *groups] if isinstance(node, DictConfig) else []
+        return None  # a second mistake: the first sentence is enough
+    return node if isinstance(node, DictConfig) else None
 
 
-def _culprit(text: str, overrides: list[str]) -> str:
-    found = [override for override in overrides if override in text]
-    return found[0] if found else " ".join(overrides)
+def _unreadable(overrides: list[str]) -> str | None:
+    """Return the first argument that Hydra's grammar cannot read, None if it reads them all."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser = OverridesParser.create()
+    for override in overrides:
+        try:
+            if not override.startswith("-"):
+                parser.parse_override(override)
+        except HydraException:
+            return override
+    return None
+
+
+def check_overrides(verb: str, overrides: list[str]) -> None:
+    """Refuse ``+key=value`` that no verb reads, and to take away what it cannot do without.
+
+    An experiment is made of groups, and checks each option itself.
+
+    Raises
+    ------
+    UserError
+        With the nearest option.
+    """
+    from omegaconf import OmegaConf
+
+    plain = [o for o in overrides if o[0] not in "+~" and not o.endswith("=null")]
+    if verb in EXPERIMENTS or _defaults("", verb, plain) is None:
+        return  # what else is wrong, Hydra finds
+    for override in overrides:
+        key, _, value = override.lstrip("+~").partition("=")
+        parent, _, last = key.rpartition(".")
+        if key.startswith("hydra"):
+            continue
+        node = _defaults(parent, verb, plain) or OmegaConf.create()
+        known = list(node)  # `in` does not see those that are missing still
+        needed = last in known and (OmegaConf.is_missing(node, last) or node[last] is not None)
+        if needed and (override.startswith("~") or value == "null"):
+            raise UserError(f"climbench {verb} needs the option '{key}': give a value, not null.")
+        if override[0] in "+~" and last not in known:
+            hint = nearest(last, map(str, known)) if known else f"see `climbench {verb} --help`."
+            raise UserError(f"climbench {verb} has no option '{key}': {hint}")
+        if override.startswith("~"):
+            raise UserError(f"option '{key}' has a value always: write {key}=null.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.source import Source
+from climbench.evaluation.times import (
+    TimeConvention,
+    calendar_of,
+    check_valid_times,
+    climate_positions,
+)
 from climbench.metrics.fields import ABSENT, Index
-
-TimeConvention = Literal["initial", "valid"]
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,15 @@ def align(
         return _align_scenarios(predictions, truth, period)
     raise UserError(
         f"{predictions.label} has neither 'prediction_timedelta' (forecasts) nor 'scenario' "
-        "(climate runs) as a dimension: see the layout of WeatherBench 2."
+        "(climate runs) as a coordinate: see docs/evaluation.md for the layouts that fit."
     )
+
+
+def without_truth(pairs: Pairs) -> dict[str, Any]:
+    """Return the ``number`` of samples for which no truth is there, the ``first`` and ``last``."""
+    lost = pairs.samples[np.all(pairs.truth_time == ABSENT, axis=1)]
+    bounds = {"first": str(lost[0]), "last": str(lost[-1])} if lost.size else {}
+    return {"number": int(lost.size), **bounds}
 
 
 def _align_forecasts(
@@ -115,15 +126,15 @@ def _align_forecasts(
 ) -> Pairs:
     times = _unique_times(predictions)
     truth_times = _unique_times(truth)
-    if isinstance(times, pd.DatetimeIndex) != isinstance(truth_times, pd.DatetimeIndex):
-        raise UserError(f"{predictions.label} and {truth.label} have different calendars.")
+    check_valid_times(truth)
+    calendars = [calendar_of(source) for source in (predictions, truth)]
+    if calendars[0] != calendars[1]:
+        raise UserError(
+            f"{predictions.label} has the calendar '{calendars[0]}' and {truth.label} "
+            f"'{calendars[1]}': convert one of them with xarray's convert_calendar."
+        )
     order = _within(times, period, predictions.label)
     leads = predictions.dataset["prediction_timedelta"].to_numpy()
-    if not np.issubdtype(leads.dtype, np.timedelta64):
-        raise UserError(
-            f"{predictions.label}: 'prediction_timedelta' is not a time difference; give it the "
-            "attribute units = 'hours'."
-        )
     by_lead = np.argsort(leads, kind="stable")
     again = leads[by_lead][1:][np.diff(leads[by_lead]) == np.timedelta64(0)]
     if again.size:
@@ -139,7 +150,7 @@ def _align_forecasts(
             f"No forecast meets its truth: {predictions.label} is valid from {valid.min()} to "
             f"{valid.max()}, {truth.label} covers {truth_times.min()} to {truth_times.max()}."
         )
-    day, hour = (None, None) if climatology is None else _climate_positions(climatology, valid)
+    day, hour = (None, None) if climatology is None else climate_positions(climatology, valid)
     return Pairs(
         condition="lead_time",
         conditions=leads[by_lead] / np.timedelta64(1, "h"),
@@ -234,32 +245,3 @@ def _valid_times(initial: pd.Index, leads: NDArray[np.timedelta64]) -> NDArray[A
         return np.asarray(initial.to_numpy()[:, np.newaxis] + leads[np.newaxis])
     steps = leads.astype("timedelta64[us]").astype(object)
     return np.asarray(np.array(initial, dtype=object)[:, np.newaxis] + steps[np.newaxis])
-
-
-def _climate_positions(climatology: Source, valid: NDArray[Any]) -> tuple[Index, Index]:
-    stamps = xr.DataArray(valid.ravel(), dims="time").dt
-    found = []
-    for name in ("dayofyear", "hour"):
-        if name not in climatology.dataset.dims:
-            if name == "dayofyear":
-                raise UserError(f"{climatology.label} has no dimension 'dayofyear'.")
-            found.append(np.zeros(valid.shape, dtype=np.int64))
-            continue
-        wanted = getattr(stamps, name).to_numpy()
-        if name == "dayofyear":
-            _check_calendar(stamps.calendar, climatology)
-        positions = climatology.dataset.indexes[name].get_indexer(wanted)
-        if np.any(positions == ABSENT):
-            absent = wanted[positions == ABSENT][0]
-            raise UserError(f"{climatology.label} has no {name} {absent}, which forecasts need.")
-        found.append(positions.reshape(valid.shape).astype(np.int64))
-    return found[0], found[1]
-
-
-def _check_calendar(calendar: str, climatology: Source) -> None:
-    """Refuse days of 360 against 366; years without leap days differ by one day after February."""
-    if calendar == "360_day" and climatology.dataset.sizes["dayofyear"] == 366:
-        raise UserError(
-            f"{climatology.label} has 366 days of the year, the forecasts' calendar has 360: build "
-            "it from data of their calendar, or convert them."
-        )

@@ -1,24 +1,17 @@
 """Which fields of several sources are the same: by name, level and unit."""
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pint
+import xarray as xr
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.source import Source
+from climbench.recipes.steps.convert_units import same_unit
 
 Names = dict[str, tuple[str, float | None]]  # variable and level of each name of a field
-
-# Powers as CF writes them: m2 s-2 and m**2 s**-2 both.
-UNITS = pint.UnitRegistry(
-    preprocessors=[
-        lambda text: re.sub(r"(?<![\w.])([A-Za-z]+)(-?\d+)", r"\1^\2", text.replace("**", "^"))
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,39 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
                 f"{predictions.label} has '{variable}' in {given} and {truth.label} in {units}: "
                 "convert one of them."
             )
-        channels.append(Channel(name, variable, level, units))
+        channels.append(Channel(name, variable, level, units or given))
+    if any(channel.level is not None for channel in channels):
+        _check_unit_of_levels(predictions, truth)
     return channels
+
+
+def _check_unit_of_levels(*sources: Source) -> None:
+    """Refuse the same numbers of levels in other units, such as hPa and m."""
+    levels = [source.dataset.coords.get("level", xr.DataArray()) for source in sources]
+    one, other = (str(level.attrs.get("units", "")) for level in levels)
+    if one and other and not same_unit(one, other):
+        raise UserError(
+            f"{sources[0].label} has levels in {one} and {sources[1].label} in {other}: take the "
+            "same levels of both."
+        )
+
+
+def units_assumed(predictions: Source, truth: Source, channels: Sequence[Channel]) -> list[str]:
+    """Return a note for the user about variables without a unit in one of two sources."""
+    notes = []
+    for source, other in ((predictions, truth), (truth, predictions)):
+        assumed: dict[str, str] = {}
+        places = [locate(each, channels) for each in (source, other)]
+        for (variable, _), (theirs, _) in zip(*places, strict=True):
+            unit = str(other.dataset[theirs].attrs.get("units", ""))
+            if unit and not source.dataset[variable].attrs.get("units"):
+                assumed[f"'{variable}'"] = unit
+        if assumed:
+            notes.append(
+                f"{source.label} has no unit of {', '.join(assumed)}: taken for that of "
+                f"{other.label} ({', '.join(dict.fromkeys(assumed.values()))})"
+            )
+    return notes
 
 
 def _common(available: Names, in_truth: Names, labels: tuple[str, str]) -> list[str]:
@@ -83,22 +107,6 @@ def _common(available: Names, in_truth: Names, labels: tuple[str, str]) -> list[
                 f"{levels[1][0]:g} hPa in {labels[1]}: take the same level of both."
             )
     return [name for name in common if available[name][1] is not None or name not in levelled]
-
-
-def same_unit(one: str, other: str) -> bool:
-    """Tell whether two units are one: the same text, or the same quantity as pint reads them.
-
-    Examples
-    --------
-    >>> same_unit("K", "kelvin"), same_unit("hPa", "Pa")
-    (True, False)
-    """
-    if one == other:
-        return True
-    try:
-        return bool(UNITS.Quantity(1.0, one) == UNITS.Quantity(1.0, other))
-    except (pint.PintError, ValueError, TypeError):
-        return False
 
 
 def channels_of(source: Source, time: str = "time") -> Names:

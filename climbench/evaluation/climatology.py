@@ -30,7 +30,7 @@ from climbench.evaluation.climatology_fields import (
     tiles,
 )
 from climbench.evaluation.source import Source, content_hash, open_source
-from climbench.metrics.climatology import DAYS, triangular_weights
+from climbench.metrics.climatology import DAYS, counts_twice, triangular_weights
 from climbench.store import create_store, disk_full_is_a_user_error
 
 HOURS_OF_A_YEAR = 365 * 24
@@ -213,7 +213,7 @@ def _steps(source: Source, period: Sequence[str | int]) -> Steps:
         hours=hours.astype(np.int64),
         hour=hour.astype(np.int64),
         day=day,
-        again=(day == DAYS - 2) & (time.days_in_year.values < DAYS),
+        again=counts_twice(day, time.days_in_year.values),
         first=first,
         last=last,
     )

@@ -10,8 +10,9 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.evaluation.scores import describe
 
-OF_LABELS = ("root", "acc")  # what the labels of metrics say too, one by one
-HASHES = ("predictions_hash", "truth_hash", "climatology_hash")
+OF_LABELS = ("unweighted", "bias", "root", "acc")  # what the labels of metrics say too, one by one
+WITHOUT_TRUTH = "samples_without_truth"
+OF_MODELS = ("predictions_hash", "truth_hash", "climatology_hash", "notes", WITHOUT_TRUTH)
 
 
 def combine(scores: Sequence[xr.Dataset]) -> xr.Dataset:
@@ -125,8 +126,8 @@ def _united_attributes(scores: Sequence[xr.Dataset]) -> dict[str, str]:
     simulated = any(dataset.attrs.get("simulated") == "true" for dataset in scores)
     attributes["simulated"] = "true" if simulated else "false"
     attributes["conventions"] = json.dumps(_united_record(scores), sort_keys=True)
-    for name in HASHES:
-        hashes: dict[str, str] = {}
+    for name in OF_MODELS:
+        hashes: dict[str, Any] = {}
         for dataset in scores:
             hashes |= _json(dataset, name)
         attributes[name] = json.dumps(hashes, sort_keys=True)

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from pydantic import Field
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 from scipy import stats
@@ -35,7 +35,7 @@ class Options(Selection):
     """What a comparison may be told, see :func:`compare`."""
 
     metrics: Names = None
-    bootstrap: int = Field(default=1000, ge=1)
+    bootstrap: int = Field(default=1000, ge=1, le=100_000)
     confidence: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     autocorrelation: Autocorrelation = "automatic"
@@ -63,7 +63,8 @@ def compare(
     difference (for means the sample's own difference, for roots and ratios its linear part);
     ``q`` is ``p`` after Benjamini and Hochberg over all scores that are compared. A score is
     marked ``better`` or ``worse`` where :math:`q \le 1 - \mathrm{confidence}`, so that of all the
-    marks this share is expected to be wrong.
+    marks this share is expected to be wrong. Metrics of which no value is better by itself (a
+    spread, an activity) have a difference and bounds, but neither test nor mark.
 
     Runs of scenarios have no samples to draw from. Where their scores have ``score_noise``, the
     standard deviation under resampling of the truth's members, bounds and ``p`` follow from the
@@ -174,6 +175,8 @@ def _compare_one(
         lower[here], upper[here] = interval(differences, options.confidence, stretch)
         horizon = _horizon(pair, condition) if options.autocorrelation == "lead" else None
         p[here] = diebold_mariano(drawn.series, horizon).p
+    if orientation == "none":
+        p[:] = np.nan  # nothing to win: it must not count among the tests
     return {
         "candidate": own,
         "reference": other,
@@ -215,8 +218,8 @@ def comparison_rows(result: xr.Dataset) -> pd.DataFrame:
     return frame[[*order, "units", *values]].reset_index(drop=True)
 
 
-def comparison_table(result: xr.Dataset, most: int = 60) -> RenderableType:
-    """Return a comparison as a table for the terminal, with a sentence that counts.
+def comparison_table(result: xr.Dataset, most: int = 60, width: int = 80) -> RenderableType:
+    """Return a comparison as tables for the terminal, with a sentence that counts.
 
     Parameters
     ----------
@@ -224,6 +227,9 @@ def comparison_table(result: xr.Dataset, most: int = 60) -> RenderableType:
         From :func:`compare`.
     most
         Number of rows that are shown.
+    width
+        Columns of the terminal. Where one table is too wide, there is one for each channel, then
+        for each channel and region, and then for each metric too.
     """
     rows = comparison_rows(result)
     dims = ("metric", "channel", "region")
@@ -233,19 +239,43 @@ def comparison_table(result: xr.Dataset, most: int = 60) -> RenderableType:
     title = Text(f"Comparison: {', '.join([names, *same])}", style="bold")
     if result.attrs["simulated"] == "true":
         title = Text.assemble(("SIMULATED DATA", "bold yellow"), "  ", title)
+    tables: list[Table] = []
+    splits = ("channel", "region", "metric")
+    for number in range(len(splits) + 1):
+        tables = _tables(rows.head(most), places, splits[:number])
+        if (
+            max((Console(width=1000).measure(table).maximum for table in tables), default=0)
+            <= width
+        ):
+            break
+    return Group(title, *tables, Text(_count(rows, most, result)))
+
+
+def _tables(rows: pd.DataFrame, places: Sequence[str], headings: Sequence[str]) -> list[Table]:
+    """Return a table for each value of ``headings``, with columns for the other places."""
+    above = [name for name in headings if name in places]
+    columns = [name for name in places if name not in above]
+    if not above:
+        return [_table("", columns, rows)] if len(rows) else []
+    parts = rows.groupby(above, sort=False)
+    return [_table(", ".join(map(str, place)), columns, part) for place, part in parts]
+
+
+def _table(heading: str, places: Sequence[str], rows: pd.DataFrame) -> Table:
     condition = "lead_time" if "lead_time" in rows else "scenario"
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.title, table.title_justify, table.title_style = heading or None, "left", "bold cyan"
     for name in places:
         table.add_column(name, overflow="fold")
     table.add_column("lead" if condition == "lead_time" else "scenario", no_wrap=True)
     for name in ("against", "change", "lower", "upper", "p", "q", ""):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows.head(most).to_dict("records"):
+    for row in rows.to_dict("records"):
         where = [str(row[name]) for name in places]
         where.append(f"{row[condition]:g} h" if condition == "lead_time" else row[condition])
         mark = Text(*SIGNS.get(row["mark"], ("",)))
         table.add_row(*map(Text, [*where, *_numbers(row)]), mark)
-    return Group(title, table, Text(_count(rows, most, result)))
+    return table
 
 
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
@@ -266,10 +296,14 @@ def _count(rows: pd.DataFrame, most: int, result: xr.Dataset) -> str:
         f"{SIGNS[mark][0]} {mark} in {int((rows['mark'] == mark).sum())}"
         for mark in ("better", "worse")
     ]
+    neither = set(result["metric"].to_numpy()[result["orientation"].to_numpy() == "none"])
+    beside = int(rows["metric"].isin(neither).sum())
     sentence = (
-        f"{result.attrs['candidate']} is {' and '.join(found)} of {len(rows)} scores "
+        f"{result.attrs['candidate']} is {' and '.join(found)} of {len(rows) - beside} scores "
         f"(q at most {share:.2g})."
     )
+    if beside:
+        sentence += f" Nobody wins by the other {beside}: {', '.join(sorted(neither))}."
     if len(rows) > most:
         sentence += f" {len(rows) - most} more are not shown: output=FOLDER writes all."
     return sentence

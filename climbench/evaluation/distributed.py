@@ -1,5 +1,6 @@
 """The pass over the data, shared among the workers of a dask.distributed cluster."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -47,6 +48,10 @@ def accumulate_on(
         raise UserError(
             "The option 'scheduler' needs dask.distributed: pip install 'climbench[cluster]'."
         ) from error
+    if not re.fullmatch(r"(\w+://)?[^/\s]+:\d+|(inproc|ucx)://.+", str(scheduler)):
+        raise UserError(
+            f"The option 'scheduler' cannot be '{scheduler}': write its address, tcp://HOST:PORT."
+        )
     try:
         client = Client(scheduler, timeout="20s", set_as_default=False)
     except (OSError, ValueError) as error:

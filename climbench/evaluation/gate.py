@@ -86,6 +86,11 @@ def _judge(case: _Case, opening: str) -> Iterator[Verdict]:
     pair, rule = case.pair, case.rule
     scores_of = f"{opening}: the scores of '{pair.names[1]}'"
     chosen_names([rule.metric], pair.reference["metric"], scores_of)
+    if pair.orientation(rule.metric) == "none":
+        raise UserError(
+            f"{opening}: no value of '{rule.metric}' is better than another: name a metric that "
+            "can be won, such as rmse."
+        )
     labels = rule.labels(pair.reference, f"{opening}: the")
     own, other = pair.scores(rule.metric, labels)
     ahead = gain(own, other, pair.orientation(rule.metric))

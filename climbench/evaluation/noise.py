@@ -102,6 +102,13 @@ def draw_members(
 def with_member_noise(scores: xr.Dataset, noise: MemberNoise, confidence: float) -> xr.Dataset:
     """Add noise floor, noise and bounds to the scores of one model."""
     dims = scores["score"].dims
+    vectors = scores.sizes["channel"] - noise.floor.shape[1]  # which members do not tell
+    noise = MemberNoise(
+        *(
+            np.concatenate([known, np.full_like(known[:, :vectors], np.nan)], axis=1)
+            for known in (noise.floor, noise.draws)
+        )
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of metrics without draws: all NaN
         lower, upper = noise.bounds(scores["score"].to_numpy()[0], confidence)

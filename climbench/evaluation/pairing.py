@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.combining import check_conventions
@@ -58,7 +59,7 @@ class Pair:
         return "lead_time" if "lead_time" in self.reference.dims else "scenario"
 
     def orientation(self, metric: str) -> str:
-        """Return whether a better score is ``lower``, ``higher`` or nearer to ``zero``."""
+        """Return whether a better score is ``lower``, ``higher``, near ``zero``, or ``none`` is."""
         return str(self.reference["orientation"].sel(metric=metric).item())
 
     def scores(self, metric: str, labels: Mapping[str, Sequence[Any]]) -> tuple[Array, Array]:
@@ -197,7 +198,8 @@ def one_model(scores: xr.Dataset, name: str | None, role: str) -> xr.Dataset:
 def gain(candidate: Array, reference: Array, orientation: str) -> Array:
     """Return by how much the candidate is ahead, in the score's unit.
 
-    What differs by less than rounding explains, a share of ``1e-10``, counts as equal.
+    Where no score is better (``none``), by how much less it has. What differs by less than
+    rounding explains, a share of ``1e-10``, counts as equal.
 
     Examples
     --------
@@ -305,7 +307,7 @@ def resample(
     means = [statistic_means(known, scores["per_sample"].isel(sample=some)) for scores in models]
     shared = [np.where(valid, weight, 0.0)[some] for weight in weights]
 
-    def drawn(counts: Array) -> tuple[Array, Array]:
+    def drawn(counts: NDArray[Any]) -> tuple[Array, Array]:
         own, other = (known.resampled(m, w, counts) for m, w in zip(means, shared, strict=True))
         return own, other
 

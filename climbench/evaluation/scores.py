@@ -23,6 +23,7 @@ from climbench.metrics.state import State
 from climbench.metrics.statistic import Statistic
 
 MAPS: tuple[Statistic, ...] = (Error(), SquaredError())
+DRAWS = 100  # at once: all of them would fill the memory of long archives
 COMPONENT = "#"  # between a statistic's label and that of its component
 
 
@@ -191,7 +192,12 @@ def _bounds(metric: Metric, state: State, length: int, bootstrap: Bootstrap) -> 
     bounds = []
     for channel in range(state.weight.shape[2]):
         own = {s: state.means[s][:, :, channel] for s in metric.statistics}
-        values = metric.resampled(own, state.weight[:, :, channel], draws)
+        weight = state.weight[:, :, channel]
+        blocks = [
+            metric.resampled(own, weight, few)
+            for few in np.array_split(draws, -(-len(draws) // DRAWS))
+        ]
+        values = np.concatenate(blocks)
         found = np.clip(interval(values, bootstrap.confidence, stretch), *metric.limits)
         bounds.append([np.moveaxis(bound, 0, 1) for bound in found])
     lower, upper = zip(*bounds, strict=True)

@@ -10,14 +10,24 @@ import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError, nearest
-from climbench.evaluation.alignment import TimeConvention, align
+from climbench.evaluation.alignment import align, without_truth
+from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
-from climbench.evaluation.channels import Channel, check_units, find_channels
+from climbench.evaluation.channels import check_units, find_channels, units_assumed
 from climbench.evaluation.distributed import accumulate_on
+from climbench.evaluation.land import LandMask
 from climbench.evaluation.noise import draw_members, with_member_noise
+from climbench.evaluation.obstacles import obstacle
 from climbench.evaluation.scores import MAPS, Bootstrap, scores_dataset
 from climbench.evaluation.source import Source, check_same_grid, content_hash, open_source
 from climbench.evaluation.streaming import Data, accumulate
+from climbench.evaluation.times import TimeConvention, by_time
+from climbench.evaluation.truth_members import (
+    mean_over_members,
+    members_of_truth,
+    scan_truth,
+    which_truth,
+)
 from climbench.evaluation.vectors import with_vectors
 from climbench.grids import WEIGHTINGS, Weighting
 from climbench.metrics import Metric, Regions, State, region_weights, shared_statistics
@@ -32,8 +42,11 @@ from climbench.metrics.conventions import (
 )
 from climbench.metrics.fields import Layout
 from climbench.metrics.regions import region_labels
+from climbench.metrics.statistic import Statistic
+from climbench.metrics.vector import WindVectorError
 
 LARGEST_MAPS = 2 * 2**30  # bytes of sums per cell
+MOST_DRAWS = 100_000  # memory and time grow with them; more change no digit that is shown
 MissingForecast = Literal["error", "skip"]
 
 
@@ -69,7 +82,8 @@ def evaluate(
         a folder of netCDF files. Dimensions in any order, cells in any order.
     truth
         The same variables along ``time`` (and ``scenario``), on the same grid, in the same unit.
-        The mean over ``member`` is taken where there is one.
+        Where it has a dimension ``member``, deterministic scores are against the mean over it, and
+        those of ensembles against each member, averaged.
     climatology
         The same variables along ``dayofyear`` and ``hour``; for scores of anomalies and
         quantiles.
@@ -83,8 +97,8 @@ def evaluate(
         Weight of a cell, instead of the preset's: its ``area``, ``area_half_step``, ``cos`` of
         its latitude, or ``none``.
     regions
-        See :func:`climbench.metrics.region_weights`. A truth with a ``land_sea_mask`` decides
-        what is land.
+        See :func:`climbench.metrics.region_weights`. A truth, else a climatology, with a
+        ``land_sea_mask`` decides what is land.
     model
         Name in the scores; by default the predictions' attribute ``model``, else the file's name.
     period
@@ -121,43 +135,61 @@ def evaluate(
         If something does not fit; the sentence says what.
     """
     _check_numbers(confidence, bootstrap, seed)
-    regions = [regions] if isinstance(regions, str) else list(regions)
-    if not regions:
-        raise UserError("The option 'regions' is empty: name at least one, such as global.")
+    regions = _names_of_regions(regions)
     _check_period(period)
     chosen_preset = preset_of(preset)
     weighting = _one_of("weighting", weighting or chosen_preset.weighting, WEIGHTINGS)
     missing = _one_of("missing", missing or chosen_preset.missing, MISSING_RULES)
+    maps = _one_of("maps", maps, (True, False))
     nan = _one_of("nan", nan, get_args(MissingForecast))
     forecasts, target = open_source(predictions, "predictions"), open_source(truth, "truth")
-    forecasts, by = _by_time(forecasts, time)
+    forecasts, by = by_time(
+        forecasts, time if time is None else _one_of("time", time, get_args(TimeConvention))
+    )
+    if time is not None and "prediction_timedelta" not in forecasts.dataset.dims:
+        raise UserError(f"{forecasts.label} has no lead times: the option 'time' is for forecasts.")
     check_same_grid(forecasts, target)
     _check_members(forecasts)
-    chosen = chosen_metrics(
-        metrics, chosen_preset, climatology is not None, forecasts.dataset.sizes.get("member", 0)
-    )
-    climate = None
-    if climatology is not None and any(metric.needs_climatology for metric in chosen):
-        climate = open_source(climatology, "climatology")
-        check_same_grid(forecasts, climate)
-    single_truth = _mean_over_members(target)
-    pairs = align(forecasts, single_truth, climate, period, by)
+    reference = None if climatology is None else open_source(climatology, "climatology")
+    if reference is not None:
+        check_same_grid(forecasts, reference)
+    single_truth = mean_over_members(target)
     channels = find_channels(forecasts, single_truth)
+    chosen = chosen_metrics(
+        metrics,
+        chosen_preset,
+        reference is not None,
+        forecasts.dataset.sizes.get("member", 0),
+        lambda metric: (
+            not obstacle(metric, channels, reference)
+            and (maps or _affordable(metric, forecasts, len(channels)))
+        ),
+    )
+    for metric in chosen:
+        if sentence := obstacle(metric, channels, reference):
+            raise UserError(sentence)
+    climate = reference if any(metric.needs_climatology for metric in chosen) else None
+    pairs = align(forecasts, single_truth, climate, period, by)
     if climate is not None:
         check_units(climate, channels, single_truth.label)
-    _check_companions(chosen, climate, channels)
     data = Data(forecasts, single_truth, climate, pairs, channels, forecasts.layout)
-    weights = Regions(_cell_weights(data.layout, target, regions, weighting))
+    land = LandMask.of({"truth": target, "climatology": reference}, data.layout, chosen_preset.land)
+    weights = Regions(_cell_weights(data.layout, land, regions, weighting))
     cell_statistics = [s for metric in chosen for s in metric.cell_statistics]
     cell_statistics += list(MAPS) if maps else []
     _check_size_of_maps(len(set(cell_statistics)), data)
-    work = (data, weights, shared_statistics(chosen), cell_statistics)
-    state = accumulate_on(scheduler, *work) if scheduler else accumulate(*work)
+
+    def scan(part: Data, statistics: Sequence[Statistic]) -> State:
+        work = (part, weights, statistics, cell_statistics if part is data else ())
+        return accumulate_on(scheduler, *work) if scheduler else accumulate(*work)
+
+    state = scan_truth(data, target, shared_statistics(chosen), scan)
     if nan == "error":
         _refuse_missing(state, data)
     if not np.any(state.weight > 0):
         raise UserError(f"{forecasts.label} and {target.label} share no value that is not missing.")
-    state, channels = with_vectors(state, channels, chosen)
+    state, channels = with_vectors(state, channels, chosen, _names(metrics, WindVectorError))
+    state, channels = with_bands(state, channels, chosen)
     if missing == "per_time":
         state = replace(state, weight=(state.weight > 0).astype(np.float64))
     scores = scores_dataset(
@@ -170,7 +202,7 @@ def evaluate(
         maps,
         Bootstrap(bootstrap, confidence, seed),
     )
-    if pairs.condition == "scenario" and target.dataset.sizes.get("member", 1) > 1:
+    if pairs.condition == "scenario" and members_of_truth(target) > 1:
         draw = Bootstrap(bootstrap, confidence, seed)
         single = [metric for metric in chosen if metric.curve is None]
         noise = draw_members(data, target, weights, single, draw)
@@ -178,7 +210,7 @@ def evaluate(
     if bins is not None:
         scores[f"score_by_{bins}"] = binned(scores, bins)
     simulated = "true" in (forecasts.dataset.attrs.get("simulated"), _simulated(target))
-    hashed = {
+    hashed: dict[str, Any] = {
         "predictions_hash": content_hash(predictions),
         "truth_hash": content_hash(truth),
         "climatology_hash": content_hash(climatology) if climate is not None else "",
@@ -188,12 +220,16 @@ def evaluate(
         weighting,
         missing,
         nan,
+        land.record(regions),
         by if pairs.condition == "lead_time" else "year",
         period,
         hashed["climatology_hash"],
         data.members,
     )
+    conventions["truth"], notes = which_truth(target, chosen)
+    hashed["notes"] = notes + units_assumed(forecasts, target, data.channels)
     return scores.assign_attrs(
+        samples_without_truth=json.dumps({scores["model"].item(): without_truth(pairs)}),
         task="forecasting" if pairs.condition == "lead_time" else "emulation",
         simulated="true" if simulated else "false",
         conventions=json.dumps(conventions, sort_keys=True),
@@ -209,6 +245,17 @@ def _check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:
     for option, value in (("bootstrap", bootstrap), ("seed", seed)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise UserError(f"The option '{option}' must be 0 or a whole number, not {value!r}.")
+    if bootstrap > MOST_DRAWS:
+        raise UserError(f"The option 'bootstrap' must be at most {MOST_DRAWS}, not {bootstrap}.")
+
+
+def _names_of_regions(regions: Any) -> list[str]:
+    listed = [regions] if isinstance(regions, str) else regions
+    if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
+        raise UserError(f"The option 'regions' must be a list of names, not {regions!r}.")
+    if not listed:
+        raise UserError("The option 'regions' is empty: name at least one, such as global.")
+    return list(listed)
 
 
 def _check_members(forecasts: Source) -> None:
@@ -222,63 +269,44 @@ def _check_period(period: Any) -> None:
 
 
 def _one_of(option: str, value: Any, known: Sequence[Any]) -> Any:
-    if value not in known:
-        raise UserError(f"The option '{option}' cannot be '{value}': {nearest(str(value), known)}")
+    if not isinstance(value, type(known[0])) or value not in known:
+        names = [str(name).lower() for name in known]
+        raise UserError(f"The option '{option}' cannot be '{value}': {nearest(str(value), names)}")
     return value
 
 
-def _by_time(forecasts: Source, time: TimeConvention | None) -> tuple[Source, TimeConvention]:
-    """Return forecasts along ``time``, and whether that is the initial or the valid time."""
-    dataset = forecasts.dataset
-    if "valid_time" in dataset.dims and "time" not in dataset.dims:
-        dataset = dataset.drop_vars("time", errors="ignore").rename(valid_time="time")
-        return replace(forecasts, dataset=dataset), "valid"
-    return forecasts, _one_of("time", time or "initial", get_args(TimeConvention))
-
-
-def _mean_over_members(truth: Source) -> Source:
-    """Return the truth with the mean of its members: what emulators are scored on."""
-    if "member" not in truth.dataset.dims:
-        return truth
-    exact = truth.dataset.astype(np.float64, keep_attrs=True)
-    return replace(truth, dataset=exact.mean("member", skipna=False, keep_attrs=True))
-
-
 def _cell_weights(
-    layout: Layout, truth: Source, regions: Sequence[str], weighting: Weighting
+    layout: Layout, land: LandMask, regions: Sequence[str], weighting: Weighting
 ) -> Any:
     """Return the weight of each cell in each region ``[cell, region]``, as the layout has them."""
-    land = None
-    if "land_sea_mask" in truth.dataset:
-        mask = truth.dataset["land_sea_mask"].squeeze(drop=True)
-        if set(mask.dims) == {"latitude", "longitude"}:
-            slab = truth.read("land_sea_mask", layout, {})
-            land = layout.fields(slab.values[0])
-    weights = region_weights(layout.latitude, layout.longitude, regions, weighting, land=land)
+    weights = region_weights(
+        layout.latitude, layout.longitude, regions, weighting, land.share, land.rule
+    )
     fields = weights.T.reshape(-1, layout.latitude.size, layout.longitude.size)
     return np.ascontiguousarray(layout.cells(fields).T)
 
 
-def _check_companions(
-    metrics: Sequence[Metric], climate: Source | None, channels: Sequence[Channel]
-) -> None:
-    """Refuse a metric whose further field of the climatology no variable has."""
-    if climate is None:
-        return
-    for metric in metrics:
-        for companion in (c for s in metric.statistics for c in s.companions):
-            names = [f"{channel.variable}_{companion.suffix}" for channel in channels]
-            if not any(name in climate.dataset for name in names):
-                raise UserError(
-                    f"{climate.label} has no '{names[0]}', which '{metric.label}' needs: build it "
-                    "with `climbench climatology`."
-                )
+def _names(metrics: Sequence[str | Metric] | str | Metric, kind: type[Metric]) -> bool:
+    """Tell whether an option names a metric itself, not only its family."""
+    listed = [metrics] if isinstance(metrics, str | Metric) else metrics
+    return any(isinstance(each, kind) or str(each).startswith(kind.name) for each in listed)
+
+
+def _affordable(metric: Metric, forecasts: Source, channels: int) -> bool:
+    """Tell whether the sums per cell of a metric that nobody named, without maps, are small."""
+    sizes = forecasts.dataset.sizes
+    fields = channels * sizes.get("prediction_timedelta", sizes.get("scenario", 1))
+    return _bytes_of_maps(len(metric.cell_statistics), fields, forecasts.layout) <= LARGEST_MAPS
+
+
+def _bytes_of_maps(statistics: int, fields: int, layout: Layout) -> int:
+    return fields * layout.size * 8 * (statistics + 1) if statistics else 0
 
 
 def _check_size_of_maps(statistics: int, data: Data) -> None:
     fields = len(data.pairs.conditions) * len(data.channels)
-    size = fields * data.layout.size * 8 * (statistics + 1)
-    if statistics and size > LARGEST_MAPS:
+    size = _bytes_of_maps(statistics, fields, data.layout)
+    if size > LARGEST_MAPS:
         raise UserError(
             f"Error maps of {fields} fields take {size / 2**30:.1f} GiB of memory: "
             "give maps=false, or score fewer channels or lead times at once."

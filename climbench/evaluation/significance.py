@@ -68,7 +68,9 @@ def _departures(values: Array) -> tuple[Array, NDArray[np.bool_]]:
 
 
 @lru_cache(maxsize=4)
-def block_draws(samples: int, length: int, draws: int, seed: int) -> Array:
+def block_draws(
+    samples: int, length: int, draws: int, seed: int
+) -> NDArray[np.unsignedinteger[Any]]:
     """Return how often each draw of a moving-block bootstrap takes each sample.
 
     Blocks of ``length`` consecutive samples, which may overlap, are drawn with replacement until
@@ -88,7 +90,7 @@ def block_draws(samples: int, length: int, draws: int, seed: int) -> Array:
     Returns
     -------
     numpy.ndarray
-        Counts ``[draw, sample]``; each row sums to ``samples``.
+        Counts ``[draw, sample]``, whole numbers; each row sums to ``samples``.
 
     References
     ----------
@@ -97,15 +99,15 @@ def block_draws(samples: int, length: int, draws: int, seed: int) -> Array:
     Examples
     --------
     >>> block_draws(4, length=2, draws=3, seed=0).sum(axis=1).tolist()
-    [4.0, 4.0, 4.0]
+    [4, 4, 4]
     """
     blocks = -(-samples // length)
     random = np.random.default_rng(seed)
-    starts = random.integers(0, samples - length + 1, size=(draws, blocks))
-    counts = np.empty((draws, samples))
-    for number, row in enumerate(starts):
-        taken = (row[:, np.newaxis] + np.arange(length)).ravel()[:samples]
-        counts[number] = np.bincount(taken, minlength=samples)
+    counts = np.empty((draws, samples), dtype=np.min_scalar_type(samples))
+    for row in counts:
+        starts = random.integers(0, samples - length + 1, size=(blocks, 1))
+        taken = (starts + np.arange(length)).ravel()[:samples]
+        row[:] = np.bincount(taken, minlength=samples)
     counts.flags.writeable = False  # the cache hands out one array to all
     return counts
 

@@ -14,27 +14,11 @@ import zarr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError
+from climbench.evaluation.axes import with_known_axes
 from climbench.evaluation.slab import Slab, as_slice, is_identity, is_plain
 from climbench.metrics.fields import Index, Layout
 from climbench.store import is_store, open_store
 
-# Names in WeatherBench-X, cfgrib, GraphCast, CMIP and seasonal archives.
-ALIASES = {
-    "lat": "latitude",
-    "lon": "longitude",
-    "init_time": "time",
-    "initial_time": "time",
-    "forecast_reference_time": "time",
-    "lead_time": "prediction_timedelta",
-    "prediction_time": "prediction_timedelta",
-    "step": "prediction_timedelta",
-    "lead": "prediction_timedelta",
-    "number": "member",
-    "realization": "member",
-    "ensemble": "member",
-    "isobaricInhPa": "level",
-    "pressure_level": "level",
-}
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
 GRID_TOLERANCE = 1e-3  # degrees
 
@@ -140,7 +124,7 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
     """
     label = role if isinstance(data, xr.Dataset) else f"{role} {data}"
     dataset = data if isinstance(data, xr.Dataset) else _open(data, label)
-    dataset = _with_dimensions(dataset)
+    dataset = with_known_axes(dataset, label)
     for name in ("latitude", "longitude"):
         if name not in dataset.coords or dataset[name].dims != (name,):
             raise UserError(
@@ -165,7 +149,7 @@ def _open(address: Path | str, label: str) -> xr.Dataset:
     is_group = remote or any((path / name).exists() for name in ("zarr.json", ".zgroup"))
     try:
         if path.is_file() and not remote:
-            return xr.open_dataset(path, engine="netcdf4", decode_timedelta=True)
+            return xr.open_dataset(path, engine="netcdf4", decode_timedelta=False)
         if files and not is_group:
             return _open_folder(files, label)
         if is_store(address):
@@ -199,29 +183,16 @@ def _open_folder(files: Sequence[Path], label: str) -> xr.Dataset:
                     f"{label}: '{name}' is in '{known}' in {first} and in '{unit}' in {file}: "
                     "convert one of them."
                 )
-        return _with_dimensions(part).sortby(
-            [dim for dim in ("level", "latitude") if dim in _with_dimensions(part).indexes]
-        )
+        part = with_known_axes(part, f"{label}, {file}")
+        return part.sortby([dim for dim in ("level", "latitude") if dim in part.indexes])
 
     try:
         return xr.open_mfdataset(
-            files, engine="netcdf4", decode_timedelta=True, preprocess=prepared
+            files, engine="netcdf4", decode_timedelta=False, preprocess=prepared
         )
     except (ValueError, TypeError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"The files of {label} do not fit together: {reason}") from error
-
-
-def _with_dimensions(dataset: xr.Dataset) -> xr.Dataset:
-    """Return a dataset with the names we use, and a single start or lead as a dimension."""
-    names = {*dataset.dims, *dataset.coords}
-    aliases = {new: old for old, new in ALIASES.items() if old in names and new not in names}
-    dataset = dataset.rename({old: new for new, old in aliases.items()})
-    for name in ("prediction_timedelta", "time"):
-        if name in dataset.coords and name not in dataset.dims:
-            if dataset[name].ndim == 0:
-                dataset = dataset.expand_dims(name)
-    return dataset
 
 
 def _fastest_decoder(address: str) -> AbstractContextManager[Any]:
@@ -244,7 +215,7 @@ def _unmasked(address: str, **options: Any) -> xr.Dataset:
 
     xarray looks for the fill value in each block, though NaN is missing already.
     """
-    options |= {"engine": "zarr", "chunks": None, "decode_timedelta": True}
+    options |= {"engine": "zarr", "chunks": None, "decode_timedelta": False}
     with _fastest_decoder(address):
         decoded = xr.open_dataset(address, **options)
         raw = xr.open_dataset(address, mask_and_scale=False, **options)

@@ -11,6 +11,7 @@ from climbench.metrics.fields import Array
 from climbench.metrics.metric import Metric
 from climbench.metrics.moments import Error, SquaredError
 from climbench.metrics.state import State
+from climbench.metrics.statistic import Statistic
 from climbench.metrics.vector import WindVectorError
 
 # Eastward and northward component, and the name of both together.
@@ -24,30 +25,34 @@ COMPONENTS = (
 
 
 def with_vectors(
-    state: State, channels: Sequence[Channel], metrics: Sequence[Metric]
+    state: State, channels: Sequence[Channel], metrics: Sequence[Metric], strict: bool = True
 ) -> tuple[State, list[Channel]]:
     """Return the state with a channel for each vector, where a metric asks for them.
 
     The squared error of a vector is the sum of those of its components.
 
+    Parameters
+    ----------
+    state, channels, metrics
+        What has been averaged, of which fields, for which scores.
+    strict
+        Whether vectors whose components miss different values are refused, instead of left out.
+
     Raises
     ------
     UserError
-        If no pair of components is scored, or they miss different values.
+        If components miss different values and that is refused.
     """
     if not any(isinstance(metric, WindVectorError) for metric in metrics):
         return state, list(channels)
-    pairs = _pairs(channels)
-    if not pairs:
-        raise UserError(
-            f"The metric '{WindVectorError.name}' needs both components of the wind, such as "
-            "u_component_of_wind and v_component_of_wind, in predictions and truth."
-        )
-    for u, v, channel in pairs:
-        if not all(
+    pairs = []
+    for u, v, channel in vector_pairs(channels):
+        if all(
             np.array_equal(found[..., u, :], found[..., v, :])
             for found in (state.weight, state.cell_count)  # cells of one row weigh the same
         ):
+            pairs.append((u, v, channel))
+        elif strict:
             raise UserError(
                 f"The components of '{channel.name}' miss different values: a vector needs both."
             )
@@ -64,7 +69,28 @@ def with_vectors(
         statistic: _joined(values, _of_vectors(statistic, values, first, second), axis=1)
         for statistic, values in state.cell_sums.items()
     }
-    joined = replace(
+    joined = with_channels(state, first, means, cells)
+    return joined, [*channels, *(channel for _, _, channel in pairs)]
+
+
+def with_channels(
+    state: State,
+    first: Sequence[int],
+    means: dict[Statistic, Array],
+    cells: dict[Statistic, Array],
+) -> State:
+    """Return the state with further channels, which count where some that it has count.
+
+    Parameters
+    ----------
+    state
+        Of the channels there are.
+    first
+        For each further channel, the one that it has weights and counts of.
+    means, cells
+        Means and sums per cell of all channels, the further ones last.
+    """
+    return replace(
         state,
         means=means,
         weight=_joined(state.weight, state.weight[:, :, first], axis=2),
@@ -73,10 +99,10 @@ def with_vectors(
         missing=np.concatenate([state.missing, state.missing[:, first]], axis=1),
         unexpected=np.concatenate([state.unexpected, state.unexpected[:, first]], axis=1),
     )
-    return joined, [*channels, *(channel for _, _, channel in pairs)]
 
 
-def _pairs(channels: Sequence[Channel]) -> list[tuple[int, int, Channel]]:
+def vector_pairs(channels: Sequence[Channel]) -> list[tuple[int, int, Channel]]:
+    """Return the positions of both components of each vector, and the vector's own channel."""
     places = {(channel.variable, channel.level): n for n, channel in enumerate(channels)}
     pairs = []
     for (variable, level), u in places.items():

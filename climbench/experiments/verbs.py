@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, Any]
 console = Console()
+INPUTS = ("predictions", "truth", "climatology")
+
+
+def _say(text: str) -> None:
+    """Print a line as it is: paths and names may hold what rich takes for markup."""
+    console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
 def run_verb(config: Config) -> int:
@@ -45,7 +51,7 @@ def train_verb(config: Config) -> int:
     parsed = RunConfig.parse({**options, "models": {model["name"]: model}, "gate": None})
     _, task = prepare(parsed)
     checkpoint, _ = fit(parsed, task, model["name"], ModelConfig(**model))
-    console.print(str(checkpoint), soft_wrap=True)
+    _say(str(checkpoint))
     return 0
 
 
@@ -58,7 +64,7 @@ def build_verb(config: Config) -> int:
     if config["plan"]:
         console.print(plan(recipe, data_root))
         return 0
-    console.print(str(build(recipe, Path(config["stores_dir"]), data_root)), soft_wrap=True)
+    _say(str(build(recipe, Path(config["stores_dir"]), data_root)))
     return 0
 
 
@@ -82,7 +88,7 @@ def predict_verb(config: Config) -> int:
     store = Path(config["store"]) if config["store"] else None
     task = task_of(checkpoint, store)
     output = Path(config["output"] or checkpoint.with_suffix(".predictions.zarr"))
-    console.print(str(predict(checkpoint, task, output, config["batch_size"])), soft_wrap=True)
+    _say(str(predict(checkpoint, task, output, config["batch_size"])))
     return 0
 
 
@@ -90,34 +96,41 @@ def evaluate_verb(config: Config) -> int:
     """Score predictions, print the table and the path of the scores; or check earlier scores."""
     from climbench.evaluation import check_scores, evaluate, write_scores
     from climbench.report import listing
+    from climbench.report.listing import missing_truth
 
     if config["check"]:
-        if config["predictions"] or config["truth"]:
-            raise UserError(
-                "option 'check' takes inputs and options from the file: leave the rest out."
-            )
-        differences = check_scores(Path(config["check"]))
+        moved = {name: config[name] for name in INPUTS if config[name] is not None}
+        _refuse_beside_check()
+        differences = check_scores(Path(config["check"]), moved)
         for sentence in differences or ["computed again, every score is the same"]:
-            console.print(f"{config['check']}: {sentence}", soft_wrap=True)
+            _say(f"{config['check']}: {sentence}")
         return 1 if differences else 0
-    for name in ("predictions", "truth"):
-        if config[name] is None:
+    for name in ("predictions", "truth", "output"):
+        if not config[name]:
             raise UserError(f"climbench evaluate needs {name}=PATH.")
     options = {option: config[option] for option in EVALUATE_OPTIONS}
-    options["model"] = config["name"] or Path(config["predictions"]).stem
+    options["model"] = str(config["name"] or Path(config["predictions"]).stem)
     if config["climatology"] is None:
         options["metrics"] = _without_climatology(options["metrics"])
     scores = evaluate(**options)
     scores.attrs["evaluation"] = json.dumps(options)
-    starts, used = scores.sizes["sample"], int(scores["count"].min())
-    if used < starts:
-        console.print(
-            f"note: at some lead or scenario only {used} of {starts} samples have a truth"
-        )
+    notes = json.loads(scores.attrs.get("notes", "{}")).get(options["model"], [])
+    for note in [*missing_truth(scores), *notes]:
+        _say(f"note: {note}")
     write_scores(scores, Path(config["output"]))
-    console.print(listing(scores))
-    console.print(str(Path(config["output"]) / "scores.nc"), soft_wrap=True)
+    console.print(listing(scores, console.width))
+    _say(str(Path(config["output"]) / "scores.nc"))
     return 0
+
+
+def _refuse_beside_check() -> None:
+    """Refuse options that `check` would not heed: it takes them from the file."""
+    from hydra.core.hydra_config import HydraConfig
+
+    for override in HydraConfig.get().overrides.task:
+        name = override.lstrip("+~").partition("=")[0]
+        if name not in ("check", *INPUTS):
+            raise UserError(f"option 'check' takes '{name}' from the file: leave it out.")
 
 
 EVALUATE_OPTIONS = (
@@ -127,14 +140,15 @@ EVALUATE_OPTIONS = (
 )
 
 
-def _without_climatology(metrics: list[str] | str) -> list[str] | str:
+def _without_climatology(metrics: Any) -> Any:
     """Return the metrics that need no climatology, and say which were left out."""
     from climbench.metrics import get_metric, metric_families
 
-    if isinstance(metrics, str):
+    if not isinstance(metrics, list):
         return metrics
     families = metric_families()
-    needy = [m for m in metrics if m not in families and get_metric(m).needs_climatology]
+    names = [m for m in metrics if isinstance(m, str) and m not in families]
+    needy = [name for name in names if get_metric(name).needs_climatology]
     if needy:
         console.print(f"left out without climatology=PATH: {', '.join(needy)}")
     return [metric for metric in metrics if metric not in needy]
@@ -158,7 +172,7 @@ def climatology_verb(config: Config) -> int:
     console.print(f"variables: {', '.join(map(str, climate.data_vars))}", soft_wrap=True)
     console.print(f"hours: {', '.join(map(str, climate['hour'].values))}", soft_wrap=True)
     console.print(f"size: {decimal(size)}")
-    console.print(str(path), soft_wrap=True)
+    _say(str(path))
     return 0
 
 
@@ -206,7 +220,7 @@ def gate_verb(config: Config) -> int:
         load_rules(rules_file(config["rules"])),
     )
     for sentence in [*result.sentences, result.summary]:
-        console.print(sentence, soft_wrap=True, markup=False)
+        _say(sentence)
     if annotated is None:
         annotated = os.environ.get("GITHUB_ACTIONS") == "true"
     for line in result.annotations if annotated else []:
@@ -230,10 +244,10 @@ def compare_verb(config: Config) -> int:
         scores_of(config["reference"]),
         **{key: config[key] for key in (*chosen, *settings)},
     )
-    console.print(comparison_table(result))
+    console.print(comparison_table(result, width=console.width))
     if config["output"]:
         for path in write_comparison(result, Path(config["output"])):
-            console.print(str(path), soft_wrap=True)
+            _say(str(path))
     return 0
 
 
@@ -247,7 +261,7 @@ def report_verb(config: Config) -> int:
     console.print(leaderboard(scores))
     folder = Path(config["output"])
     page = report(scores, folder, title=config["title"], **config["report"])
-    console.print(str(page), soft_wrap=True)
+    _say(str(page))
     return 0
 
 

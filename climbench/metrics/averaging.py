@@ -34,6 +34,11 @@ class Regions:
         return np.asarray(self.weights.sum(axis=0), dtype=np.float64)
 
     @cached_property
+    def plain(self) -> "Regions":
+        """The same regions, in which each cell counts the same."""
+        return Regions((self.weights != 0).astype(np.float64))
+
+    @cached_property
     def by_region(self) -> Array:
         """The weights, region by region ``[region, cell]``, contiguous."""
         return np.ascontiguousarray(self.weights.T)

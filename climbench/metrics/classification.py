@@ -13,6 +13,8 @@ class 1 is the event. How scores of several classes become one is said by ``aver
 ``none``      the score of each class
 ============  ================================================================================
 
+Events above a threshold have metrics of the same names: ``climbench.metrics.event_classification``.
+
 The computing is scikit-learn's: ``pip install "climbench[classification]"``.
 """
 

@@ -1,10 +1,34 @@
 """Climatology of the day of the year and hour: running sums in, smooth statistics out."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 DAYS = 366
-"""Slots of the day-of-year axis; common years leave the last one empty."""
+"""Slots of the day-of-year axis; the last day of common years fills the last two."""
+
+
+def counts_twice(day: Any, days_in_year: Any) -> Any:
+    """Tell which days also stand for day 366, which their common year lacks.
+
+    Parameters
+    ----------
+    day
+        Day of the year, from 0; an array or a tensor.
+    days_in_year
+        How many days its year has, of the same shape; years of 360 days fill no more than these.
+
+    References
+    ----------
+    Rasp et al. (2024), WeatherBench 2, ``compute_climatology.py``.
+
+    Examples
+    --------
+    >>> counts_twice(np.array([363, 364, 364]), np.array([365, 365, 366])).tolist()
+    [False, True, False]
+    """
+    return (day == DAYS - 2) & (days_in_year == DAYS - 1)
 
 
 def triangular_weights(window: int) -> NDArray[np.float64]:

@@ -253,68 +253,6 @@ class Accuracy(TableScore):
 
 @register
 @dataclass(frozen=True)
-class Precision(TableScore):
-    r"""Precision, :math:`a / (a + b)`: the share of forecast events that happened.
-
-    Also called success ratio; one less ``far``. Unit: none, 0 to 1. Better: higher.
-
-    References
-    ----------
-    Jolliffe and Stephenson (2012), Forecast Verification, chapter 3.
-    """
-
-    name: ClassVar[str] = "precision"
-    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    def value(self, averages: Array) -> Array:
-        """Return hits over forecast events."""
-        hit, false_alarm, _, _ = averages
-        return ratio(hit, hit + false_alarm)
-
-
-@register
-@dataclass(frozen=True)
-class Recall(TableScore):
-    r"""Recall, :math:`a / (a + c)`: the name of ``pod`` in machine learning.
-
-    Unit: none, 0 to 1. Better: higher.
-
-    References
-    ----------
-    Jolliffe and Stephenson (2012), Forecast Verification, chapter 3.
-    """
-
-    name: ClassVar[str] = "recall"
-    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    def value(self, averages: Array) -> Array:
-        """Return hits over events."""
-        return _rates(averages)[0]
-
-
-@register
-@dataclass(frozen=True)
-class F1Score(TableScore):
-    r"""F1 score, :math:`2 a / (2 a + b + c)`: the harmonic mean of ``precision`` and ``recall``.
-
-    Unit: none, 0 to 1. Better: higher.
-
-    References
-    ----------
-    van Rijsbergen (1979), Information Retrieval, chapter 7; Dice (1945), Ecology 26, 297-302.
-    """
-
-    name: ClassVar[str] = "f1"
-    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
-
-    def value(self, averages: Array) -> Array:
-        """Return the harmonic mean."""
-        hit, false_alarm, miss, _ = averages
-        return ratio(2 * hit, 2 * hit + false_alarm + miss)
-
-
-@register
-@dataclass(frozen=True)
 class ExtremalDependenceIndex(TableScore):
     r"""Extremal dependence index, which keeps its meaning as events become rare.
 

@@ -1,12 +1,13 @@
 """Peers differ by definition: their choices as presets, and the record of what was chosen."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from climbench.errors import UserError, nearest
 from climbench.grids import Weighting
 from climbench.metrics.metric import Metric, get_metric, metric_families, metric_names
+from climbench.metrics.regions import LandRule
 
 MissingRule = Literal["pooled", "per_time"]
 MISSING_RULES: tuple[MissingRule, ...] = get_args(MissingRule)
@@ -25,30 +26,33 @@ class Preset:
         valid cells, ``per_time`` that each sample's mean over valid cells counts the same.
     forms
         Parameters of metrics where they differ from climbench's defaults, by name.
+    land
+        Whether a cell with a known fraction of land shares its weight between land and sea.
     """
 
     weighting: Weighting
     missing: MissingRule
     forms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    land: LandRule = "membership"
 
 
 # wb2: Rasp et al. (2024), WeatherBench 2, with skipna=True. wbx: WeatherBench-X. wb1: Rasp et al.
 # (2020), WeatherBench. scores: Leeuwenburg et al. (2024) with create_latitude_weights.
 # climatelearn: Nguyen et al. (2023), with the whole period as one batch. climatebench:
-# Watson-Parris et al. (2022). The pearson of scores and of ClimateLearn, and ClimateLearn's mean
-# bias, do not weigh cells: give weighting=none for them.
+# Watson-Parris et al. (2022).
 PRESETS: dict[str, Preset] = {
-    "wb2": Preset("area", "per_time"),
+    "wb2": Preset("area", "per_time", {"seeps": {"bounds": "excluded"}}, land="fraction"),
     "wbx": Preset("area_half_step", "pooled", {"acc": {"form": "ratio_of_means"}}),
     "wb1": Preset("cos", "pooled", {"acc": {"form": "pooled_centred"}}),
-    "scores": Preset("cos", "pooled", {"pearson": {"form": "pooled"}}),
+    "scores": Preset("cos", "pooled", {"pearson": {"form": "pooled", "weights": "none"}}),
     "climatelearn": Preset(
         "cos",
         "per_time",
         {
             "rmse": {"root": "before"},
             "acc": {"form": "pooled_centred"},
-            "pearson": {"form": "pooled"},
+            "pearson": {"form": "pooled", "weights": "none"},
+            "bias": {"sign": "truth_minus_forecast", "weights": "none"},
         },
     ),
     "climatebench": Preset("cos", "pooled"),
@@ -69,12 +73,17 @@ def preset(name: str) -> Preset:
 
 
 def chosen_metrics(
-    metrics: Sequence[str | Metric] | str, preset: Preset, climatology: bool, members: int
+    metrics: Sequence[str | Metric] | str,
+    preset: Preset,
+    climatology: bool,
+    members: int,
+    fits: Callable[[Metric], bool] = lambda metric: True,
 ) -> list[Metric]:
     """Return the metrics that options name.
 
     A family (``deterministic``, ``probabilistic``, ...) stands for those of its metrics that
-    need no threshold and for which there is what they need: a climatology, an ensemble.
+    need no threshold and for which there is what they need: a climatology, an ensemble, certain
+    variables.
 
     Parameters
     ----------
@@ -86,6 +95,8 @@ def chosen_metrics(
         Whether there is one.
     members
         Size of the ensemble; 0 where there is none.
+    fits
+        Tells whether the data have the variables that a metric of a family is of.
 
     Raises
     ------
@@ -115,7 +126,7 @@ def chosen_metrics(
         else:
             for member in families[name]:
                 found = _without_threshold(member, preset)
-                if found is not None and _possible(found, climatology, members):
+                if found and _possible(found, climatology, members) and fits(found):
                     chosen[found] = None
     if not chosen:
         raise UserError(
@@ -141,11 +152,8 @@ def _without_threshold(name: str, preset: Preset) -> Metric | None:
 
 
 def _possible(metric: Metric, climatology: bool, members: int) -> bool:
-    companions = any(statistic.companions for statistic in metric.statistics)
-    return (
-        not companions
-        and (climatology or not metric.needs_climatology)
-        and (members > 0 or not metric.needs_members)
+    return (climatology or not metric.needs_climatology) and (
+        members > 0 or not metric.needs_members
     )
 
 
@@ -154,6 +162,7 @@ def record(
     weighting: str,
     missing: str,
     missing_forecast: str,
+    land: str,
     time: str,
     period: Sequence[Any] | None,
     climatology: str,
@@ -167,6 +176,8 @@ def record(
         What is scored.
     weighting, missing, missing_forecast
         The options.
+    land
+        How cells are shared between land and sea; empty where no region asks.
     time
         Whether samples are ``initial`` times, ``valid`` times or ``year``.
     period
@@ -179,10 +190,15 @@ def record(
     parameters = {metric.name: metric for metric in metrics}
     return {
         "weights": weighting,
+        "unweighted": ", ".join(
+            sorted(metric.label for metric in metrics if getattr(metric, "weights", "") == "none")
+        ),
+        "bias": getattr(parameters.get("bias"), "sign", ""),
         "root": getattr(parameters.get("rmse"), "root", ""),
         "acc": getattr(parameters.get("acc"), "form", ""),
         "nan": missing,
         "missing_forecast": missing_forecast,
+        "land": land,
         "time": time,
         "period": None if period is None else [str(bound) for bound in period],
         "climatology": climatology,

@@ -29,6 +29,7 @@ from climbench.metrics.moments import (
     TruthAnomaly,
     TruthVariance,
     ValidCells,
+    numbers_of_cells,
 )
 from climbench.metrics.statistic import Statistic
 
@@ -141,8 +142,9 @@ class PearsonCorrelation(Metric):
 
     ``form=mean_of_samples`` (default) is the mean of each sample's spatial correlation;
     ``form=pooled`` is one correlation over all samples and cells. Without a climatology taken
-    out, the seasons and the contrast of pole and equator alone make it high. Unit: none, -1 to 1.
-    Better: higher.
+    out, the seasons and the contrast of pole and equator alone make it high. ``weights=none``
+    counts each valid cell of each sample the same, whatever the other scores do, as ``scores``
+    and ClimateLearn do. Unit: none, -1 to 1. Better: higher.
 
     References
     ----------
@@ -154,9 +156,11 @@ class PearsonCorrelation(Metric):
     orientation: ClassVar[Orientation] = "higher"
     unit_power: ClassVar[int] = 0
     form: Literal["mean_of_samples", "pooled"] = "mean_of_samples"
+    weights: Literal["cells", "none"] = "cells"
 
     def __post_init__(self) -> None:
         check_choice("form", self.form, ("mean_of_samples", "pooled"))
+        check_choice("weights", self.weights, ("cells", "none"))
 
     @property
     def equal_samples(self) -> bool:  # type: ignore[override]
@@ -166,11 +170,14 @@ class PearsonCorrelation(Metric):
     @property
     def statistics(self) -> tuple[Statistic, ...]:
         """Covariance, variances and means over the cells."""
-        return (Covariance(), ForecastVariance(), TruthVariance(), Forecast(), Truth())
+        moments = (Covariance, ForecastVariance, TruthVariance, Forecast, Truth)
+        if self.weights == "none":
+            return (*(moment(weighted=False) for moment in moments), ValidCells())
+        return tuple(moment() for moment in moments)
 
     def quantities(self, means: Mapping[Statistic, Array]) -> Array:
         """Return the correlation of each sample, or its moments about a common origin."""
-        product, forecast, truth, f, o = (means[statistic] for statistic in self.statistics)
+        product, forecast, truth, f, o = (means[statistic] for statistic in self.statistics[:5])
         if self.form == "mean_of_samples":
             return _correlation(product, forecast, truth)[np.newaxis]
         f, o = departures(f), departures(o)
@@ -183,6 +190,11 @@ class PearsonCorrelation(Metric):
             return first
         product, forecast, truth, f, o = averages
         return _correlation(product - f * o, variance(forecast, f), variance(truth, o))
+
+    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+        """Return the score for each way of drawing samples, see :class:`Metric`."""
+        weight = numbers_of_cells(means, weight) if self.weights == "none" else weight
+        return super().resampled(means, weight, counts)
 
 
 @register

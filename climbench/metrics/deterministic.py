@@ -14,7 +14,14 @@ import numpy as np
 from climbench.metrics.averaging import ratio, variance
 from climbench.metrics.fields import Array
 from climbench.metrics.metric import Metric, Orientation, check_choice, register
-from climbench.metrics.moments import AbsoluteError, Error, SquaredError, SquaredTruthAnomaly
+from climbench.metrics.moments import (
+    AbsoluteError,
+    Error,
+    SquaredError,
+    SquaredTruthAnomaly,
+    ValidCells,
+    numbers_of_cells,
+)
 from climbench.metrics.statistic import Statistic
 
 
@@ -114,21 +121,39 @@ class MeanAbsoluteError(Metric):
 class Bias(Metric):
     r"""Mean error, :math:`\overline{\langle f - o \rangle}`; positive where the forecast is high.
 
-    Unit: the variable's. Better: nearer to zero.
+    ClimateLearn's has the other sign, ``sign=truth_minus_forecast``, and counts each valid cell
+    of each sample the same, ``weights=none``. Unit: the variable's. Better: nearer to zero.
 
     References
     ----------
-    Rasp et al. (2024), WeatherBench 2, J. Adv. Model. Earth Syst., section 4.1.
+    Rasp et al. (2024), WeatherBench 2, J. Adv. Model. Earth Syst., section 4.1; Nguyen et al.
+    (2023), ClimateLearn, arXiv:2307.01909, for the other sign.
     """
 
     name: ClassVar[str] = "bias"
     orientation: ClassVar[Orientation] = "zero"
     unit_power: ClassVar[int] = 1
+    sign: Literal["forecast_minus_truth", "truth_minus_forecast"] = "forecast_minus_truth"
+    weights: Literal["cells", "none"] = "cells"
+
+    def __post_init__(self) -> None:
+        check_choice("sign", self.sign, ("forecast_minus_truth", "truth_minus_forecast"))
+        check_choice("weights", self.weights, ("cells", "none"))
 
     @property
     def statistics(self) -> tuple[Statistic, ...]:
-        """The error."""
-        return (Error(),)
+        """The error, and the number of cells where they count the same."""
+        return (Error(),) if self.weights == "cells" else (Error(weighted=False), ValidCells())
+
+    def value(self, averages: Array) -> Array:
+        """Return the mean error in the sign that is wanted."""
+        error: Array = averages[0]
+        return error if self.sign == "forecast_minus_truth" else -error
+
+    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+        """Return the score for each way of drawing samples, see :class:`Metric`."""
+        weight = numbers_of_cells(means, weight) if self.weights == "none" else weight
+        return super().resampled(means, weight, counts)
 
 
 @register

@@ -74,6 +74,42 @@ def joint(averages: Array) -> tuple[Array, Array]:
     return without, with_event
 
 
+def called(averages: Array) -> tuple[Array, Array]:
+    """Return the shares without and with the event where at least M, M - 1, .. 0 members have it.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        Two of ``[..., rank]``.
+    """
+    without, with_event = (np.cumsum(part[..., ::-1], axis=-1) for part in joint(averages))
+    return without, with_event
+
+
+def area_of_roc(others: Array, hits: Array) -> Array:
+    """Return the area under hit rate over false alarm rate, by trapezia.
+
+    Parameters
+    ----------
+    others, hits
+        Weight without and with the event among the cells of at least each rank, from the highest
+        rank to the lowest ``[..., rank]``.
+
+    Returns
+    -------
+    numpy.ndarray
+        ``[...]``; NaN where the event happens always or never.
+
+    Examples
+    --------
+    >>> area_of_roc(np.array([0.0, 1.0, 1.0, 2.0]), np.array([1.0, 1.0, 2.0, 2.0])).item()
+    0.75
+    """
+    heights = hits - 0.5 * np.diff(hits, axis=-1, prepend=0.0)
+    area = np.sum(np.diff(others, axis=-1, prepend=0.0) * heights, axis=-1)
+    return ratio(area, others[..., -1] * hits[..., -1])
+
+
 def rates(averages: Array) -> tuple[Array, Array]:
     """Return false alarm rate and hit rate of acting if at least n members have the event.
 
@@ -82,9 +118,7 @@ def rates(averages: Array) -> tuple[Array, Array]:
     tuple of numpy.ndarray
         Two of ``[..., n]``, from 0 (act always) to M.
     """
-    false_alarms, hits = (
-        np.cumsum(part[..., ::-1], axis=-1)[..., ::-1] for part in joint(averages)
-    )
+    false_alarms, hits = (part[..., ::-1] for part in called(averages))
     return ratio(false_alarms, false_alarms[..., :1]), ratio(hits, hits[..., :1])
 
 
@@ -96,7 +130,8 @@ class Reliability(EventCurve):
     .. math:: \frac{a_n}{a_n + b_n}
 
     at the :math:`M + 1` probabilities that the ensemble can give, without bins; NaN where it
-    never gave one. ``sharpness`` says how often it did. Unit: none. Better: on the diagonal.
+    never gave one. ``sharpness`` says how often it did. Unit: none. Better: neither; on the
+    diagonal is best.
 
     References
     ----------
@@ -104,7 +139,7 @@ class Reliability(EventCurve):
     """
 
     name: ClassVar[str] = "reliability"
-    orientation: ClassVar[Orientation] = "zero"
+    orientation: ClassVar[Orientation] = "none"
 
     def value(self, averages: Array) -> Array:
         """Return the frequency of the event ``[..., probability]``."""
@@ -117,8 +152,8 @@ class Reliability(EventCurve):
 class Sharpness(EventCurve):
     r"""Sharpness: how often the ensemble gives each probability, :math:`a_n + b_n`.
 
-    It belongs to ``reliability``. Unit: none. Better: towards 0 and 1, if the forecast is
-    reliable.
+    It belongs to ``reliability``. Unit: none. Better: neither; shares near 0 and 1 are, if the
+    forecast is reliable.
 
     References
     ----------
@@ -126,7 +161,7 @@ class Sharpness(EventCurve):
     """
 
     name: ClassVar[str] = "sharpness"
-    orientation: ClassVar[Orientation] = "zero"
+    orientation: ClassVar[Orientation] = "none"
 
     def value(self, averages: Array) -> Array:
         """Return the share of each probability ``[..., probability]``."""
@@ -152,12 +187,16 @@ class RelativeOperatingCharacteristic(EventCurve):
     """
 
     name: ClassVar[str] = "roc"
-    orientation: ClassVar[Orientation] = "higher"
     rate: Literal["hit", "false_alarm"] = "hit"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("rate", self.rate, ("hit", "false_alarm"))
+
+    @property
+    def orientation(self) -> Orientation:  # type: ignore[override]
+        """More hits are better, and fewer false alarms."""
+        return "higher" if self.rate == "hit" else "lower"
 
     def value(self, averages: Array) -> Array:
         """Return the rate ``[..., probability]``."""
@@ -186,13 +225,7 @@ class RocArea(EventCurve):
 
     def value(self, averages: Array) -> Array:
         """Return the area."""
-        false_alarm_rate, hit_rate = rates(averages)
-        false_alarm_rate = np.concatenate(
-            [false_alarm_rate, np.zeros_like(hit_rate[..., :1])], axis=-1
-        )
-        hit_rate = np.concatenate([hit_rate, np.zeros_like(hit_rate[..., :1])], axis=-1)
-        heights = 0.5 * (hit_rate[..., 1:] + hit_rate[..., :-1])
-        return np.asarray(np.sum(-np.diff(false_alarm_rate, axis=-1) * heights, axis=-1))
+        return area_of_roc(*called(averages))
 
 
 @register

@@ -1,7 +1,8 @@
 r"""Scores of images: fields judged as pictures, and several bands of one picture.
 
 :math:`f` is the predicted image and :math:`o` the true one. What papers call CC, the correlation
-of both images, is the metric ``pearson``. Scores that depend on a range of values or a ratio of
+of both images, is the metric ``pearson``; SAM and ERGAS of the levels of a variable are the
+metrics ``sam`` and ``ergas``. Scores that depend on a range of values or a ratio of
 cell sizes say which: there is no agreed one.
 """
 

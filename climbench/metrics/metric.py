@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
 from climbench.metrics.averaging import ratio
@@ -15,7 +16,7 @@ from climbench.metrics.fields import Array, Layout
 from climbench.metrics.state import State
 from climbench.metrics.statistic import Statistic, label
 
-Orientation = Literal["lower", "higher", "zero"]
+Orientation = Literal["lower", "higher", "zero", "none"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Metric(ABC):
     family
         The group of metrics it belongs to, which options may name instead.
     orientation
-        Whether a better score is ``lower``, ``higher``, or nearer to ``zero``.
+        Whether a better score is ``lower``, ``higher``, or nearer to ``zero``; ``none`` where no
+        value is better by itself, such as of a spread: nobody wins by it.
     unit_power
         The score's unit is the variable's unit to this power.
     unit
@@ -119,7 +121,9 @@ class Metric(ABC):
         score: Array = self.resampled(state.means, state.weight, everything_once)[0]
         return score
 
-    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+    def resampled(
+        self, means: Mapping[Statistic, Array], weight: Array, counts: NDArray[Any]
+    ) -> Array:
         """Return the score for each way of drawing samples.
 
         Parameters

@@ -5,21 +5,31 @@ the time of the truth. All sums are made in float64 field by field, in an order 
 the field alone: any division of the data into blocks gives the same bits.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from climbench.metrics.averaging import Regions
 from climbench.metrics.fields import Array, Batch
-from climbench.metrics.statistic import CellStatistic
+from climbench.metrics.statistic import CellStatistic, Statistic
 
 
 @dataclass(frozen=True)
 class Moment(CellStatistic):
-    """A statistic of the fused kernel; ``slot`` is its place in the kernel's sums."""
+    """A statistic of the fused kernel; ``slot`` is its place in the kernel's sums.
+
+    ``weighted=False`` counts each cell of a region the same, whatever the weights.
+    """
 
     slot: ClassVar[int]
+    weighted: bool = True
+
+    def means(self, batch: Batch, regions: Regions) -> Array:
+        """Return the mean over the valid cells ``[field, region]``."""
+        return super().means(batch, regions if self.weighted else regions.plain)
 
 
 @dataclass(frozen=True)
@@ -161,6 +171,11 @@ class ValidCells(Moment):
     def values(self, batch: Batch) -> NDArray[Any]:
         """Return one for each cell ``[field, cell]``."""
         return np.ones(batch.truth.shape)
+
+
+def numbers_of_cells(means: Mapping[Statistic, Array], weight: Array) -> Array:
+    """Return how many cells of each sample counted, of those samples that have a weight."""
+    return np.where(weight > 0, means[ValidCells()], 0.0)
 
 
 @dataclass(frozen=True)

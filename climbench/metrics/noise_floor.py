@@ -137,6 +137,7 @@ def noise_floor(members: NDArray[Any], regions: Regions, metric: str | Metric = 
             variance = _variance(departures)
             return _average(np.sqrt(regions.mean(variance, np.isfinite(variance)) / number))
         case Bias():
+            regions = regions.plain if chosen.weights == "none" else regions
             means = np.stack([_mean(member, regions) for member in departures])
             return np.asarray(np.sqrt(_variance(means) / number))
         case MeanAbsoluteError() | EnsembleCrps() | GaussianCrps():

@@ -12,12 +12,13 @@ A region is named in one of these ways, each also followed by ``_land`` or ``_se
 ==============================  ===================================================
 
 A cell belongs to a region if its centre does. Bands, boxes and polygons that share an edge share
-no cell: a centre on the edge belongs to the northern or eastern one.
+no cell: a centre on the edge belongs to the northern or eastern one. Only land and sea can share
+cells, each by its part of them, where their fraction is known.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,6 +29,7 @@ from climbench.metrics.polygons import ar6_polygon, cells_inside, land_polygons,
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+LandRule = Literal["membership", "fraction"]
 
 DECIMALS = 4  # of a degree, to which centres and bounds are compared: float32 has no more
 OPEN = 5e-5  # what takes an edge away from a box, with centres rounded to DECIMALS
@@ -83,6 +85,7 @@ def region_weights(
     regions: Sequence[str] = ("global",),
     weighting: Weighting = "area",
     land: ArrayLike | None = None,
+    land_rule: LandRule = "membership",
 ) -> Array:
     """Return the weight of each cell in each region.
 
@@ -95,9 +98,12 @@ def region_weights(
     weighting
         ``area`` of the cell, ``area_half_step``, ``cos`` of its latitude, or ``none``.
     land
-        The share of land in each cell ``[latitude, longitude]``, from 0 to 1. A cell is land from
-        0.5 on (ECMWF's convention), else sea. None asks the built-in outlines (Natural Earth,
-        1:110 million, lakes are land) whether its centre is on land.
+        The share of land in each cell ``[latitude, longitude]``, from 0 to 1. None asks the
+        built-in outlines (Natural Earth, 1:110 million, lakes are land) whether a cell's centre is
+        on land; if so all of the cell is.
+    land_rule
+        ``membership``: a cell is land from a share of 0.5 on, else sea (ECMWF's convention, and
+        that of WeatherBench-X). ``fraction``: its weight is shared by both, as in WeatherBench 2.
 
     Returns
     -------
@@ -118,13 +124,14 @@ def region_weights(
     rows, columns = (np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in (latitude, longitude))
     cells = np.outer(_row_weights(rows, weighting), _column_weights(columns, weighting))
     north, east = rows.round(DECIMALS), columns.round(DECIMALS)
-    parts = [_split_surface(str(name)) for name in regions]
-    is_land = _land(north, east, land) if any(surface for _, surface in parts) else None
+    parts = [split_surface(str(name)) for name in regions]
+    share = _land(north, east, land, land_rule) if any(surface for _, surface in parts) else None
     weights = np.zeros((cells.size, len(parts)))
     for column, (area, surface) in enumerate(parts):
-        inside = _members(area, north, east)
-        if is_land is not None and surface:
-            inside &= is_land if surface == "land" else ~is_land
+        part = _members(area, north, east).astype(np.float64)
+        if share is not None and surface:
+            part *= share if surface == "land" else 1.0 - share
+        inside = part > 0
         if not np.any(cells[inside] > 0):
             raise UserError(
                 f"The region '{regions[column]}' has no cell on the grid of latitude "
@@ -132,7 +139,7 @@ def region_weights(
                 "leave it out."
             )
         # A pole row of weight zero is part of the region: means that do not weigh count it.
-        weights[:, column] = np.where(inside, np.maximum(cells, SMALLEST), 0.0).ravel()
+        weights[:, column] = np.where(inside, np.maximum(part * cells, SMALLEST), 0.0).ravel()
     return weights
 
 
@@ -151,7 +158,7 @@ def region_labels(regions: Sequence[str]) -> list[str]:
     """
     labels = []
     for name in map(str, regions):
-        area, surface = _split_surface(name)
+        area, surface = split_surface(name)
         stem = Path(area).stem + f"_{surface}" * bool(surface)
         label = stem if _is_file(area) else name
         if label in labels:
@@ -192,12 +199,12 @@ def _turns(longitude: Array) -> bool:
     return bool(np.any(steps > 0) and np.any(steps < 0))
 
 
-def _split_surface(name: str) -> tuple[str, str]:
+def split_surface(name: str) -> tuple[str, str]:
     """Return the area of a region's name, and ``land``, ``sea`` or nothing.
 
     Examples
     --------
-    >>> _split_surface("europe_land"), _split_surface("sea"), _split_surface("tropics")
+    >>> split_surface("europe_land"), split_surface("sea"), split_surface("tropics")
     (('europe', 'land'), ('global', 'sea'), ('tropics', ''))
     """
     for surface in SURFACES:
@@ -254,10 +261,10 @@ def _read_box(area: str) -> Box:
     )
 
 
-def _land(north: Array, east: Array, land: ArrayLike | None) -> Mask:
-    """Tell which cells are land ``[latitude, longitude]``."""
+def _land(north: Array, east: Array, land: ArrayLike | None, rule: LandRule) -> Array:
+    """Return how much of each cell counts as land ``[latitude, longitude]``, from 0 to 1."""
     if land is None:
-        return cells_inside(land_polygons(), north, east)
+        return cells_inside(land_polygons(), north, east).astype(np.float64)
     share = np.asarray(land, dtype=np.float64)
     if share.shape != (north.size, east.size):
         raise ValueError(f"land must be [latitude, longitude] {north.size, east.size}")
@@ -266,4 +273,4 @@ def _land(north: Array, east: Array, land: ArrayLike | None) -> Mask:
             "The land-sea mask must be the share of land in each cell, from 0 to 1 and never "
             "missing: divide a percentage by 100."
         )
-    return np.asarray(share >= 0.5)
+    return np.clip(share, 0.0, 1.0) if rule == "fraction" else (share >= 0.5).astype(np.float64)

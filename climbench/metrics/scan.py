@@ -1,7 +1,7 @@
 """The pass over the fields of a block that makes all moments."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,7 +66,8 @@ def scan(block: Fields, statistics: Sequence[Statistic], maps: bool) -> Scan:
     maps
         Whether sums over samples are wanted in each cell.
     """
-    wanted = [statistic for statistic in statistics if isinstance(statistic, Moment)]
+    moments = [statistic for statistic in statistics if isinstance(statistic, Moment)]
+    wanted = [statistic for statistic in moments if statistic.weighted]
     raw = [statistic for statistic in wanted if isinstance(statistic, RAW)]
     climate = block.climatology
     first = _pass(block, False, maps)
@@ -87,6 +88,10 @@ def scan(block: Fields, statistics: Sequence[Statistic], maps: bool) -> Scan:
             Covariance: centred[..., 4] - forecast * truth,
         }
         means |= {statistic: found[type(statistic)] for statistic in raw}
+    plain = {each: replace(each, weighted=True) for each in moments if not each.weighted}
+    if plain:  # few presets ask for them: another pass, with other weights
+        own = scan(replace(block, regions=block.regions.plain), list(plain.values()), False).means
+        means |= {statistic: own[like] for statistic, like in plain.items()}
     shape = (*block.shape, block.regions.number)
     return Scan(
         {statistic: mean.reshape(shape) for statistic, mean in means.items()},

@@ -22,21 +22,24 @@ from climbench.metrics.harmonics import goes_round, harmonics_of
 from climbench.metrics.metric import Metric, Orientation, register
 from climbench.metrics.statistic import FieldStatistic, Statistic
 
-Whose = Literal["forecast", "truth", "members"]
+Whose = Literal["forecast", "truth", "members", "truth_of_members"]
 ZONAL_RADIUS = 6_367_500.0  # m, of WeatherBench 2
 EARTH_RADIUS = 6371.0  # km, mean
 
 
 @dataclass(frozen=True)
 class Power(FieldStatistic):
-    """Power per wavenumber, of the forecast, the truth, or the mean over members."""
+    """Power per wavenumber, of the forecast, the truth, or the mean over members.
+
+    ``truth_of_members`` is the truth beside members: each of its own, where it has several.
+    """
 
     of: Whose = "forecast"
 
     @property
     def needs_members(self) -> bool:  # type: ignore[override]
-        """Whether it is the members' power that is asked for."""
-        return self.of == "members"
+        """Whether it is the members' power that is asked for, or what goes with it."""
+        return self.of in ("members", "truth_of_members")
 
     def components(self, layout: Layout, members: int) -> tuple[str, ...]:
         """Return the wavenumbers."""
@@ -45,6 +48,7 @@ class Power(FieldStatistic):
     def means(self, batch: Batch, regions: Regions) -> Array:
         """Return the power of each field ``[field, region, wavenumber]``."""
         given = {"forecast": batch.forecast, "truth": batch.truth, "members": batch.members}
+        given["truth_of_members"] = batch.truth
         cells = given[self.of]
         if cells is None:
             raise ValueError("there are no members")
@@ -115,7 +119,7 @@ class Spectrum(Metric):
     """A power spectrum: of the forecast, the truth, or the members (the mean of their spectra)."""
 
     family: ClassVar[str] = "structure"
-    orientation: ClassVar[Orientation] = "higher"
+    orientation: ClassVar[Orientation] = "none"
     unit_power: ClassVar[int] = 2
     of: Whose = "forecast"
 
@@ -210,7 +214,8 @@ class SpectralComparison(Metric):
     @property
     def statistics(self) -> tuple[Statistic, ...]:
         """The power of the forecast and of the truth."""
-        return (HarmonicPower(self.of), HarmonicPower("truth"))
+        truth: Whose = "truth" if self.of == "forecast" else "truth_of_members"
+        return (HarmonicPower(self.of), HarmonicPower(truth))
 
 
 @register
@@ -222,7 +227,7 @@ class SpectralRatio(SpectralComparison):
 
     with the spectra of ``spherical_harmonic_spectrum``; ``of=members`` takes the mean of the
     members' spectra. Below 1: too smooth at that scale. NaN where the truth has no power. Unit:
-    none. Better: nearer to 1.
+    none. Better: neither; 1 is best, see ``log_spectral_distance``.
 
     References
     ----------
@@ -231,7 +236,7 @@ class SpectralRatio(SpectralComparison):
     """
 
     name: ClassVar[str] = "spectral_ratio"
-    orientation: ClassVar[Orientation] = "higher"
+    orientation: ClassVar[Orientation] = "none"
     curve: ClassVar[str | None] = "total_wavenumber"
 
     def coordinate(self, layout: Layout, members: int) -> Array:

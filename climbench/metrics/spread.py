@@ -21,13 +21,24 @@ from climbench.metrics.moments import SquaredError
 from climbench.metrics.statistic import CellStatistic, Statistic
 
 
+@dataclass(frozen=True)
+class MeanError(SquaredError):
+    """Squared error of the ensemble mean: as ``squared_error``, but of ensembles only.
+
+    Against a truth with members that of the mean over them, and this against each of them.
+    """
+
+    name: ClassVar[str] = "squared_error_of_mean"
+    needs_members: ClassVar[bool] = True
+
+
 @register
 @dataclass(frozen=True)
 class Spread(Metric):
     r"""Spread of the ensemble, :math:`\sqrt{\overline{\langle s^2 \rangle}}`.
 
     The root comes last; the variance is unbiased (divided by :math:`M - 1`), and 0 for a single
-    member. Unit: the variable's. Better: neither, near the ``skill``; see ``spread_skill``.
+    member. Unit: the variable's. Better: neither; near the ``skill``, see ``spread_skill``.
 
     References
     ----------
@@ -36,7 +47,7 @@ class Spread(Metric):
 
     family: ClassVar[str] = "probabilistic"
     name: ClassVar[str] = "spread"
-    orientation: ClassVar[Orientation] = "higher"
+    orientation: ClassVar[Orientation] = "none"
     unit_power: ClassVar[int] = 1
 
     @property
@@ -54,8 +65,8 @@ class Spread(Metric):
 class Skill(Metric):
     r"""Error of the ensemble mean, :math:`\sqrt{\overline{\langle (\bar x - y)^2 \rangle}}`.
 
-    The same number as ``rmse``, under the name that it has beside ``spread``. Unit: the
-    variable's. Better: lower.
+    The same number as ``rmse``, under the name that it has beside ``spread``; but against each
+    member of a truth that has several, not their mean. Unit: the variable's. Better: lower.
 
     References
     ----------
@@ -68,14 +79,9 @@ class Skill(Metric):
     unit_power: ClassVar[int] = 1
 
     @property
-    def needs_members(self) -> bool:
-        """Only ensembles have it."""
-        return True
-
-    @property
     def statistics(self) -> tuple[Statistic, ...]:
         """The squared error of the mean."""
-        return (SquaredError(),)
+        return (MeanError(),)
 
     def value(self, averages: Array) -> Array:
         """Return the root of the mean square."""
@@ -119,7 +125,7 @@ class SpreadSkill(Metric):
     @property
     def statistics(self) -> tuple[Statistic, ...]:
         """Variances of the members and of their mean, and the squared error of the mean."""
-        return (EnsembleVariance(), EnsembleVariance(of_mean=True), SquaredError())
+        return (EnsembleVariance(), EnsembleVariance(of_mean=True), MeanError())
 
     def value(self, averages: Array) -> Array:
         """Return the ratio less one."""
@@ -158,8 +164,8 @@ class RankHistogram(Metric):
 
     The weighted share of each rank over cells and samples; the shares sum to 1. Where members
     equal the truth, each of the possible ranks gets the same part, so nothing is left to chance
-    (``scores`` does so too). Unit: none. Better: flat, :math:`1/(M+1)`; a U has too little
-    spread, a slope is a bias.
+    (``scores`` does so too). Unit: none. Better: neither; flat is best, :math:`1/(M+1)`, a U has
+    too little spread, a slope is a bias.
 
     References
     ----------
@@ -168,7 +174,7 @@ class RankHistogram(Metric):
 
     family: ClassVar[str] = "probabilistic"
     name: ClassVar[str] = "rank_histogram"
-    orientation: ClassVar[Orientation] = "zero"
+    orientation: ClassVar[Orientation] = "none"
     unit_power: ClassVar[int] = 0
     curve: ClassVar[str | None] = "rank"
 

@@ -11,6 +11,7 @@ from climbench.metrics.fields import Array, Fields, Layout, Stack
 from climbench.metrics.metric import Metric, shared_statistics
 from climbench.metrics.state import State
 from climbench.metrics.statistic import CellStatistic
+from climbench.metrics.vector import SquaredVectorError
 
 BLOCK_VALUES = 4_000_000  # values of the truths drawn at a time: 32 MB
 
@@ -35,7 +36,10 @@ def mean_and_departures(ensemble: Array) -> tuple[Array, Array]:
 def told_by_members(metric: Metric) -> bool:
     """Tell whether a score follows from values of single cells of prediction and truth."""
     statistics = {*metric.statistics, *metric.cell_statistics}
-    plain = all(isinstance(statistic, CellStatistic) for statistic in statistics)
+    plain = all(
+        isinstance(statistic, CellStatistic) and not isinstance(statistic, SquaredVectorError)
+        for statistic in statistics
+    )
     return plain and not (metric.needs_climatology or metric.needs_members or metric.curve)
 
 

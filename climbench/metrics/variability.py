@@ -43,7 +43,7 @@ class Activity(Metric):
     """
 
     name: ClassVar[str] = "activity"
-    orientation: ClassVar[Orientation] = "higher"
+    orientation: ClassVar[Orientation] = "none"
     unit_power: ClassVar[int] = 1
     equal_samples: ClassVar[bool] = True
 

@@ -37,7 +37,6 @@ class WindVectorError(Metric):
     """
 
     name: ClassVar[str] = "wind_vector_rmse"
-    family: ClassVar[str] = "vector"
     orientation: ClassVar[Orientation] = "lower"
     unit_power: ClassVar[int] = 1
 

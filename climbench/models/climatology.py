@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from climbench.metrics.climatology import DAYS, smooth_climatology
+from climbench.metrics.climatology import DAYS, counts_twice, smooth_climatology
 from climbench.models.closed_form import KeyedClosedForm
 from climbench.tasks.sample import Sample, Signature
 
@@ -13,7 +13,8 @@ class Climatology(KeyedClosedForm):
     """Answer with the mean of the training targets of that day of the year and hour.
 
     Days are smoothed over a window as in
-    :func:`climbench.metrics.climatology.smooth_climatology`; hours are binned at those that
+    :func:`climbench.metrics.climatology.smooth_climatology`, and the last day of common years
+    counts for day 366 too, as in ``climbench climatology``; hours are binned at those that
     occur, and an hour that never occurred takes the nearest one round the clock.
 
     Parameters
@@ -45,6 +46,9 @@ class Climatology(KeyedClosedForm):
         hour = self.slots(sample.hour).flatten()
         day = sample.day_of_year.flatten() - 1
         targets = sample.targets.flatten(0, 1).double()
+        again = counts_twice(day, sample.days_in_year.flatten())
+        hour, targets = (torch.cat([values, values[again]]) for values in (hour, targets))
+        day = torch.cat([day, torch.full_like(day[again], DAYS - 1)])
         self.sums.index_put_((hour, day), targets, accumulate=True)
         self.counts.index_put_((hour, day), torch.ones_like(targets[:, 0, 0, 0]), accumulate=True)
 

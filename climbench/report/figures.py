@@ -128,7 +128,7 @@ def _picture(
 
 
 def _describe_scores(here: xr.DataArray, units: str) -> str:
-    """Return in words the best model at the ends of the axis."""
+    """Return in words the best model at the ends of the axis, if any is."""
     axis = "scenario" if "scenario" in here.dims else "lead_time"
     places = sorted({0, here.sizes[axis] - 1})
     sentences = []
@@ -139,7 +139,5 @@ def _describe_scores(here: xr.DataArray, units: str) -> str:
             sentences.append(f"at {place_name(column)} {best} is best with {value}")
     what = "Curves over lead time" if axis == "lead_time" and len(places) > 1 else "Bars"
     models = int(here.notnull().any(axis).sum())
-    return (
-        f"{what} of {here['metric'].item()} of {here['channel'].item()} for {models} models: "
-        f"{'; '.join(sentences)}."
-    )
+    text = f"{what} of {here['metric'].item()} of {here['channel'].item()} for {models} models"
+    return f"{': '.join([text, '; '.join(sentences)]) if sentences else text}."

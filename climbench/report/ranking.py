@@ -24,14 +24,14 @@ class Headline:
     lead_hours
         Lead time in hours; None for emulation, where the mean over the scenarios is ranked.
     orientation
-        Whether a "lower" or "higher" score is better, or one near "zero".
+        Whether a "lower" or "higher" score is better, or one near "zero"; "none": no score is.
     """
 
     metric: str
     channel: str
     region: str
     lead_hours: float | None
-    orientation: Literal["lower", "higher", "zero"]
+    orientation: Literal["lower", "higher", "zero", "none"]
 
     def of(self, values: xr.DataArray) -> xr.DataArray:
         """Return ``score``, ``lower`` or ``upper`` [model] at the headline, NaN where missing."""
@@ -48,6 +48,8 @@ def axis_of(scores: xr.Dataset) -> str:
 
 def headline_of(scores: xr.Dataset, lead_hours: float = 24.0) -> Headline:
     """Return the headline: the first channel's total NRMSE, or its RMSE near ``lead_hours``.
+
+    Without these it is the first metric that has a better and a worse.
 
     Parameters
     ----------
@@ -67,7 +69,9 @@ def headline_of(scores: xr.Dataset, lead_hours: float = 24.0) -> Headline:
             raise UserError(f"the scores have nothing along '{dim}': evaluate a model first.")
     metrics = [str(name) for name in scores["metric"].values]
     wanted = ("rmse", "crps") if axis_of(scores) == "lead_time" else ("nrmse_total", "rmse")
-    metric = next((name for name in wanted if name in metrics), metrics[0])
+    orientations = dict(zip(metrics, scores["orientation"].values.astype(str), strict=True))
+    decisive = [name for name in metrics if orientations[name] != "none"]
+    metric = next((name for name in (*wanted, *decisive) if name in metrics), metrics[0])
     lead = None
     if axis_of(scores) == "lead_time":
         lead = nearest_lead(scores, lead_hours)
@@ -76,7 +80,7 @@ def headline_of(scores: xr.Dataset, lead_hours: float = 24.0) -> Headline:
         channel=str(scores["channel"].values[0]),
         region=main_region(scores),
         lead_hours=lead,
-        orientation=str(scores["orientation"].sel(metric=metric).values),  # type: ignore[arg-type]
+        orientation=orientations[metric],
     )
 
 
@@ -104,12 +108,17 @@ def nearest_lead(scores: xr.Dataset, hours: float) -> float:
 
 
 def penalty(score: xr.DataArray, orientation: str) -> xr.DataArray:
-    """Return the score turned so that less is better, whatever its orientation."""
+    """Return the score turned so that less is better; NaN where no score is better."""
+    if orientation == "none":
+        return score * np.nan
     return -score if orientation == "higher" else abs(score) if orientation == "zero" else score
 
 
 def ranked(scores: xr.Dataset, headline: Headline) -> list[str]:
-    """Return the models' names, best headline score first, those without one last."""
+    """Return the models' names, best headline score first, those without one last.
+
+    They keep their order where no score is better.
+    """
     penalties = penalty(headline.of(scores["score"]), headline.orientation)
     order = np.argsort(penalties.values, kind="stable")  # NaN sorts last
     return [str(name) for name in penalties["model"].values[order]]
@@ -125,7 +134,7 @@ def skill(score: xr.DataArray, baseline: str, orientation: str) -> xr.DataArray:
     baseline
         Name of the model that has skill 0.
     orientation
-        "lower", "higher" or "zero"; only errors have a skill, "higher" scores give NaN.
+        Only errors ("lower", "zero") have a skill, other scores give NaN.
 
     Returns
     -------
@@ -138,7 +147,7 @@ def skill(score: xr.DataArray, baseline: str, orientation: str) -> xr.DataArray:
     >>> skill(rmse, "persistence", "lower").values.tolist()
     [0.75, 0.0]
     """
-    if orientation == "higher":
+    if orientation not in ("lower", "zero"):
         return score * np.nan
     error = abs(score)
     reference = error.sel(model=baseline, drop=True)
@@ -167,6 +176,6 @@ def bounds(scores: xr.Dataset, headline: Headline, model: str) -> tuple[float, f
 
 
 def best_of(values: xr.DataArray, orientation: str) -> set[str]:
-    """Return the models [model] with the best score: several in a tie, none if all miss."""
+    """Return the models [model] with the best score: several in a tie, perhaps none."""
     penalties = penalty(values, orientation)
     return {str(name) for name in values["model"].values[penalties == penalties.min()]}

@@ -149,9 +149,14 @@ def _rows(
 def _scorecard_caption(
     metric: str, region: str, reference: str | None, column: xr.DataArray
 ) -> str:
-    better = {"lower": "lower is better", "higher": "higher is better", "zero": "zero is best"}
+    better = {
+        "lower": "lower is better",
+        "higher": "higher is better",
+        "zero": "zero is best",
+        "none": "neither more nor less is better",
+    }
     orientation = str(column["orientation"].item())
     text = f"{metric}, {region}; {better[orientation]}"
-    if reference and orientation != "higher":
+    if reference and orientation in ("lower", "zero"):
         text += f"; colour and percentage: skill against {reference}"
     return text

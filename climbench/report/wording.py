@@ -69,10 +69,10 @@ def numbers(values: ArrayLike) -> list[str]:
     array = np.asarray(values, dtype=float)
     sizes = np.abs(array[np.isfinite(array) & (array != 0)])
     if sizes.size and sizes.max() < 0.01:
-        return [f"{value:.2e}" if np.isfinite(value) else "–" for value in array]
+        return [f"{value:.2e}" if np.isfinite(value) else number(value) for value in array]
     smallest = sizes.min() if sizes.size else 1.0
     decimals = int(np.clip(2 - np.floor(np.log10(smallest)), 0, 4))
-    return [f"{value:.{decimals}f}" if np.isfinite(value) else "–" for value in array]
+    return [f"{value:.{decimals}f}" if np.isfinite(value) else number(value) for value in array]
 
 
 def number(value: float, units: str = "") -> str:
@@ -83,10 +83,34 @@ def number(value: float, units: str = "") -> str:
     >>> number(123.456, "K"), number(54321.9), number(float("nan"))
     ('123.5 K', '54322', '–')
     """
-    if not np.isfinite(value):
+    if np.isnan(value):
         return "–"
-    text = f"{value:.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
     return f"{text} {units}" if units else text
+
+
+def with_margin(value: float, lower: float, upper: float) -> str:
+    """Return a score and how far the farther of its bounds is, with two digits of that.
+
+    Examples
+    --------
+    >>> with_margin(512.34, 503.0, 521.0), with_margin(0.98765, 0.98, 0.99)
+    ('512.3 ± 9.3', '0.9877 ± 0.0077')
+    >>> with_margin(3.0, float("nan"), float("nan")), with_margin(54321.0, 50000.0, 60000.0)
+    ('3', '54321 ± 5679')
+    >>> with_margin(3.0, 2.0, float("inf")), with_margin(2e-9, 1e-9, 3e-9)
+    ('3 ± inf', '2.0e-09 ± 1.0e-09')
+    """
+    margin = max(abs(value - lower), abs(upper - value)) if np.isfinite(value) else np.nan
+    if np.isnan([lower, upper, margin]).any():
+        return number(value)
+    if margin == 0 or np.isinf(margin):
+        return f"{number(value)} ± {margin:.0f}"
+    decimals = 1 - int(np.floor(np.log10(margin)))
+    if decimals > 5 or abs(value) + margin >= 1e7:
+        digits = max(0, int(np.floor(np.log10(max(abs(value), margin) / margin))) + 1)
+        return f"{value:.{digits}e} ± {margin:.1e}"
+    return f"{value:.{max(0, decimals)}f} ± {margin:.{max(0, decimals)}f}"
 
 
 def percent(value: float) -> str:
@@ -129,11 +153,13 @@ def caption(headline: Headline) -> str:
 
 
 def verdict(scores: xr.Dataset, headline: Headline) -> list[str]:
-    """Return two sentences: which model wins, and whether one beats the straight line."""
+    """Return which model wins and whether one beats the straight line, a sentence each."""
     values = headline.of(scores["score"])
     order = [name for name in ranked(scores, headline) if np.isfinite(values.sel(model=name))]
     if not order:
         return [f"No model has a score for {caption(headline)}."]
+    if headline.orientation == "none":
+        return [f"No model wins on {caption(headline)}: neither more nor less of it is better."]
     return [_winner(scores, headline, order), _straight_line(scores, headline, order)]
 
 

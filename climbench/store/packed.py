@@ -62,7 +62,7 @@ def pack(ds: xr.Dataset, channels: Sequence[str], directory: Path, key: str) -> 
     name = f"packed-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.zarr"
     path, building = directory / name, directory / f"{name}.building"
     directory.mkdir(parents=True, exist_ok=True)
-    with FileLock(directory / f"{name}.lock"):
+    with FileLock(directory / f".{name}.lock"):  # stays: to remove it would let two builders in
         if not path.exists():
             shutil.rmtree(building, ignore_errors=True)
             fields = {channel: read_channel(ds, channel) for channel in channels}

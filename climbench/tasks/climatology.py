@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from climbench.metrics.climatology import DAYS, smooth_climatology
+from climbench.metrics.climatology import DAYS, counts_twice, smooth_climatology
 from climbench.tasks.fields import Fields
 from climbench.tasks.layout import by_variable
 
@@ -37,7 +37,10 @@ def training_climatology(
     steps = np.arange(period.start, period.stop)
     steps = steps[fields.complete[steps]]
     hours, hour = np.unique(timeline.hour_of_day[steps], return_inverse=True)
-    slot = hour * DAYS + timeline.day_of_year[steps] - 1
+    day = timeline.day_of_year[steps] - 1
+    again = counts_twice(day, timeline.days_in_year[steps])
+    steps, hour = (np.append(values, values[again]) for values in (steps, hour))
+    slot = hour * DAYS + np.append(day, np.full(np.count_nonzero(again), DAYS - 1))
     counts = np.bincount(slot, minlength=hours.size * DAYS).reshape(hours.size, DAYS)
     means = {}
     for name in channels:

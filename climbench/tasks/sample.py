@@ -26,6 +26,8 @@ class Sample(NamedTuple):
         Hours from the last input to each target ``[batch, lead]``; 0 for emulation.
     day_of_year
         Day of the year, 1..366, of each target's time ``[batch, lead]``, int64.
+    days_in_year
+        How many days the year of each target's time has ``[batch, lead]``, int64.
     hour
         Hour of the day (UTC), 0..24, of each target's time ``[batch, lead]``.
     index
@@ -38,6 +40,7 @@ class Sample(NamedTuple):
     targets: Tensor
     lead_time: Tensor
     day_of_year: Tensor
+    days_in_year: Tensor
     hour: Tensor
     index: Tensor  # type: ignore[assignment]  # hides a method of tuples that nobody needs
 
@@ -49,6 +52,7 @@ class Sample(NamedTuple):
             targets=self.targets[:, at],
             lead_time=self.lead_time[:, at],
             day_of_year=self.day_of_year[:, at],
+            days_in_year=self.days_in_year[:, at],
             hour=self.hour[:, at],
         )
 

@@ -62,6 +62,7 @@ class ScenarioYears(Dataset[Sample]):
             targets=torch.from_numpy(self.reader[self.rows[at]][:, None]),
             lead_time=torch.zeros(at.size, 1),
             day_of_year=torch.ones(at.size, 1, dtype=torch.int64),
+            days_in_year=torch.full((at.size, 1), 365),
             hour=torch.zeros(at.size, 1),
             index=torch.from_numpy(at),
         )

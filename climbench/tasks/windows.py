@@ -67,6 +67,7 @@ class Windows(Dataset[Sample]):
             targets=torch.from_numpy(read(times, self.signature.targets)),
             lead_time=torch.from_numpy(self.lead_time[at]),
             day_of_year=torch.from_numpy(timeline.day_of_year[times]),
+            days_in_year=torch.from_numpy(timeline.days_in_year[times]),
             hour=torch.from_numpy(timeline.hour_of_day[times]),
             index=torch.from_numpy(at),
         )

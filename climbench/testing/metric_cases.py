@@ -29,7 +29,7 @@ REGIONS = ("global", "tropics", "extra-tropics")
 SAMPLES, MEMBERS = 8, 5
 MEAN, OFFSET, DEVIATION = 280.0, 3.0, 5.0  # of the truth: climate, anomaly's mean and deviation
 # What to give to a metric that is nothing without a parameter, in this order.
-PARAMETERS = ("", "(quantile=0.8)", "(quantiles=[0.3, 0.8])", "(threshold=280)")
+PARAMETERS = ("", "(quantile=0.8)", "(quantiles=[0.3, 0.8])", "(threshold=280)", "(ratio=0.25)")
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,9 @@ def check_scaling(metric: Metric) -> None:
 
 
 def check_perfect(metric: Metric) -> None:
-    """Check that the truth as forecast gets the best score there is."""
+    """Check that the truth as forecast gets the best score, if there is one."""
+    if metric.orientation == "none":
+        return
     score = score_of(metric, fields().with_errors(0.0))
     best = np.full_like(score, BEST_SCORE[metric.orientation])
     known = np.isfinite(score)
@@ -109,7 +111,7 @@ def check_worse_is_worse(metric: Metric) -> None:
 
     A curve has no worth as a whole.
     """
-    if metric.curve is not None:
+    if metric.curve is not None or metric.orientation == "none":
         return
     good, bad = score_of(metric, fields()), score_of(metric, fields().with_errors(10.0))
     worse = {"lower": bad > good, "higher": bad < good, "zero": np.abs(bad) > np.abs(good)}

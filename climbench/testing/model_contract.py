@@ -74,6 +74,7 @@ def random_sample(signature: Signature, batch: int, seed: int = 0) -> Sample:
         targets=fields(signature.targets, seed + 2000, batch, signature.leads),
         lead_time=leads.float().expand(batch, -1),
         day_of_year=valid // 24 % 365 + 1,
+        days_in_year=torch.full_like(valid, 365),
         hour=(valid % 24).float(),
         index=torch.arange(seed * batch, (seed + 1) * batch),
     )

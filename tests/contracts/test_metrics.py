@@ -20,10 +20,8 @@ from climbench.testing.metric_contract import (
 
 # Where a law does not hold, and why.
 EXCEPTIONS = {
-    "activity": {
-        "perfect": "it is the forecast's own, in the variable's unit",
-        "worse_is_worse": "more is not better",
-    },
+    "auprc": {"an_ensemble_counts_by_its_mean": "members give a probability"},
+    "auroc": {"an_ensemble_counts_by_its_mean": "members give a probability"},
     "coverage": {
         "perfect": "its best value is the interval's level",
         "worse_is_worse": "members that move away from the truth take the interval with them",
@@ -38,22 +36,13 @@ EXCEPTIONS = {
         "scaling": "a change of unit adds to it",
     },
     "psnr": {"perfect": "it is infinite"},
-    "rank_histogram": {"perfect": "its best is flat"},
-    "reliability": {"perfect": "its best is the diagonal"},
-    "sharpness": {"perfect": "it is the forecast's own"},
-    "spherical_harmonic_spectrum": {
-        "perfect": "it is the forecast's own",
-        "what_a_missing_value_hides": "it is the forecast's own",
-    },
-    "spread": {"perfect": "it is the forecast's own", "worse_is_worse": "more is not better"},
+    "sam": {"worse_is_worse": "one band has no mixture"},
+    "spherical_harmonic_spectrum": {"what_a_missing_value_hides": "it is the forecast's own"},
     "spread_skill": {
         "perfect": "there is neither spread nor error",
         "worse_is_worse": "spread grows with the error",
     },
-    "zonal_spectrum": {
-        "perfect": "it is the forecast's own",
-        "what_a_missing_value_hides": "it is the forecast's own",
-    },
+    "zonal_spectrum": {"what_a_missing_value_hides": "it is the forecast's own"},
 }
 # Besides the defaults.
 FORMS = [
@@ -62,7 +51,11 @@ FORMS = [
     "acc(form=centred)",
     "acc(form=pooled_centred)",
     "pearson(form=pooled)",
+    "pearson(form=pooled, weights=none)",
+    "bias(sign=truth_minus_forecast, weights=none)",
     "nrmse_total(global_factor=1)",
+    "auroc(quantile=0.8, form=pooled)",
+    "auprc(quantile=0.8, form=pooled)",
 ]
 
 
@@ -90,6 +83,16 @@ class Foreign(Metric):
     @property
     def statistics(self):
         return (SquaredError(),)
+
+
+@pytest.mark.parametrize("orientation", ["none", "higher"])
+def test_a_metric_without_a_best_value_may_have_any(orientation):
+    spread = type("Spread", (type(get_metric("spread")),), {"orientation": orientation})()
+    if orientation == "none":
+        check_metric(spread, without=["the_label_names_it"])
+        return
+    with pytest.raises(AssertionError, match="perfect forecast"):
+        check_metric(spread, without=["the_label_names_it"])
 
 
 def test_anybodys_metric_can_be_checked():

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -47,6 +48,56 @@ def test_scores_that_do_not_say_how_they_were_made_are_refused(made, capsys):
     bare.to_netcdf(made)
     assert main(["evaluate", f"check={made}"]) == 2
     assert "does not say how it was made" in capsys.readouterr().err
+
+
+def test_inputs_are_found_from_another_folder(made, tmp_path, monkeypatch, capsys):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert main(["evaluate", f"check={made}"]) == 0
+    lone = tmp_path.parent / f"{tmp_path.name}_lone.nc"
+    lone.write_bytes(made.read_bytes())
+    assert main(["evaluate", f"check={lone}"]) == 2
+    sentence = capsys.readouterr().err
+    assert "predictions 'forecasts.zarr'" in sentence and "give predictions=PATH" in sentence
+    moved = [f"predictions={tmp_path}/forecasts.zarr", f"truth={tmp_path}/truth.zarr"]
+    moved.append(f"climatology={tmp_path}/climate.zarr")
+    assert main(["evaluate", f"check={lone}", *moved]) == 0
+
+
+@pytest.mark.parametrize(
+    ("check", "sentence"),
+    [
+        ("truth.zarr", "The scores file truth.zarr/scores.nc does not exist"),
+        ("scores/scores.csv", "cannot be read as netCDF"),
+        ("other.nc", "holds no scores"),
+    ],
+)
+def test_what_is_no_scores_file_is_refused(made, check, sentence, capsys):
+    xr.Dataset({"a": 1}).to_netcdf("other.nc")
+    assert main(["evaluate", f"check={check}"]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_options_beside_check_and_of_other_versions_are_refused(made, capsys):
+    assert main(["evaluate", f"check={made}", "metrics=rmse"]) == 2
+    assert "takes 'metrics' from the file" in capsys.readouterr().err
+    with xr.open_dataset(made, decode_timedelta=False) as scores:
+        old = scores.load()
+    old.attrs["evaluation"] = old.attrs["evaluation"].replace('"preset"', '"manner"')
+    old.to_netcdf(made)
+    assert main(["evaluate", f"check={made}"]) == 2
+    assert "another version of climbench" in capsys.readouterr().err
+
+
+def test_areas_of_regions_are_found_where_the_inputs_are(made, tmp_path, monkeypatch):
+    ring = [[0, -60], [200, -60], [200, 60], [0, 60], [0, -60]]
+    polygon = {"type": "Polygon", "coordinates": [ring]}
+    (tmp_path / "half.geojson").write_text(json.dumps(polygon))
+    inputs = ["predictions=forecasts.zarr", "truth=truth.zarr", "metrics=rmse", "bootstrap=0"]
+    assert main(["evaluate", *inputs, "regions=[half.geojson_land,land]", "output=areas"]) == 0
+    (tmp_path / "land").mkdir()  # a folder of the same name is no region
+    monkeypatch.chdir(tmp_path / "areas")
+    assert main(["evaluate", "check=scores.nc"]) == 0
 
 
 def test_two_processes_write_the_same_bytes(made, tmp_path):

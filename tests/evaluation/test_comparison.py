@@ -52,6 +52,31 @@ def test_what_is_better_near_zero_is_compared_by_size():
     assert row["mark"] == "better"
 
 
+def test_nobody_wins_by_what_has_no_better_value(errors):
+    """The others are tested as if it were not there: one test less shares the false finds."""
+    pair = [
+        scores.assign_coords(orientation=("metric", ["lower", "lower", "none"]))
+        for scores in pair_of(errors[0], 3 * errors[1] + 5.0)
+    ]
+    result = compare(*pair)
+    neither = result.sel(metric="bias")
+    means = (errors[0].mean(), 3 * errors[1].mean() + 5.0)
+    np.testing.assert_allclose(neither["difference"], means[0] - means[1])
+    assert (neither["lower"] < neither["difference"]).all()
+    assert (neither["difference"] < neither["upper"]).all()
+    assert set(neither["mark"].to_numpy().ravel()) == {""}
+    assert neither["p"].isnull().all() and neither["q"].isnull().all()
+    others = ["rmse", "mae"]
+    assert set(result.sel(metric=others)["mark"].to_numpy().ravel()) == {"better"}
+    alone = compare(*pair, metrics=others)
+    np.testing.assert_array_equal(result["q"].sel(metric=others), alone["q"])
+    console = Console(width=120, record=True)
+    console.print(comparison_table(result))
+    text = " ".join(console.export_text().split())
+    assert "resnet is ▲ better in 6 and ▼ worse in 0 of 6 scores (q at most 0.05)." in text
+    assert "Nobody wins by the other 3: bias." in text
+
+
 def test_of_a_mean_the_test_is_that_of_the_samples_own_differences(errors):
     row = compare(*pair_of(*errors)).sel(metric="mae", channel="2m_temperature", **ONE)
     differences = np.abs(errors[0]) - np.abs(errors[1])
@@ -224,7 +249,7 @@ def test_scores_without_samples_are_refused(errors):
 def shown(result, width=80, **options):
     console = Console(width=width)
     with console.capture() as capture:
-        console.print(comparison_table(result, **options))
+        console.print(comparison_table(result, width=width, **options))
     return capture.get()
 
 
@@ -238,6 +263,19 @@ def test_the_table_says_what_is_real(errors):
     assert "resnet is ▲ better in 6 and ▼ worse in 0 of 6 scores (q at most 0.05)." in text
     assert "4 more are not shown" in " ".join(shown(result, most=2).split())
     assert "–" in shown(compare(*pair_of([1.0], [2.0])))
+
+
+def test_names_that_are_too_long_for_a_column_become_headings(errors):
+    regions = ("northern-hemisphere_land", "southern-hemisphere_land")
+    pair = pair_of(0.3 * errors[0], errors[1], leads=(24, 72), regions=regions)
+    result = compare(*pair, metrics=["rmse", "mae"])
+    lines = shown(result).splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    assert "geopotential_850, southern-hemisphere_land" in [line.strip() for line in lines]
+    row = next(line for line in lines if line.startswith("mae"))
+    assert row.split()[:3] == ["mae", "24", "h"]
+    one_table = shown(result, width=120).splitlines()
+    assert sum("against" in line for line in one_table) == 2  # the title and one head
 
 
 def test_files_hold_every_number(errors, tmp_path):

@@ -71,7 +71,7 @@ def test_what_does_not_fit_is_refused(runs):
     with pytest.raises(UserError, match="has no scenario 'ssp126': did you mean 'ssp125'"):
         evaluate(prediction, truth.assign_coords(scenario=["historical", "ssp125"]))
     with pytest.raises(UserError, match="truth has no dimension 'scenario'"):
-        evaluate(prediction, truth.isel(scenario=0))
+        evaluate(prediction, truth.isel(scenario=0, drop=True))
     months = pd.date_range("1990-01-01", periods=41, freq="MS")
     with pytest.raises(UserError, match="several times in a year: make annual means"):
         evaluate(prediction.assign_coords(time=months), truth)

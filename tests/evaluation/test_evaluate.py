@@ -290,7 +290,7 @@ def test_same_call_same_bounds_and_other_seed_other_bounds(forecasts, truth):
         ),
         (
             {"forecasts": lambda f: f.assign_coords(prediction_timedelta=[1, 2, 3])},
-            "'prediction_timedelta' is not a time difference",
+            "'prediction_timedelta' has the values .* without units",
         ),
     ],
 )
@@ -441,3 +441,35 @@ def test_memory_does_not_grow_with_the_number_of_starts(tmp_path, monkeypatch):
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
     assert peaks[1] < 320 * 4 * 32 * 64 * 4 / 2  # half of the forecasts
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"regions": None}, "'regions' must be a list of names, not None"),
+        ({"regions": [1]}, "'regions' must be a list of names"),
+        ({"bootstrap": 10**12}, "'bootstrap' must be at most 100000"),
+        ({"bootstrap": -1}, "'bootstrap' must be 0 or a whole number, not -1"),
+        ({"maps": 3}, "'maps' cannot be '3': valid names: false, true"),
+        ({"metrics": "RMSE"}, "did you mean 'rmse'"),
+        ({"scheduler": "foo"}, "'scheduler' cannot be 'foo': write its address"),
+    ],
+)
+def test_options_out_of_range_are_refused(forecasts, truth, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        evaluate(forecasts, truth, **options)
+
+
+def test_the_kind_of_time_is_for_forecasts(runs):
+    with pytest.raises(UserError, match="the option 'time' is for forecasts"):
+        evaluate(*runs, time="valid")
+
+
+def test_samples_without_any_truth_are_counted(forecasts, truth):
+    scores = evaluate(forecasts, truth.isel(time=slice(12)), bootstrap=0)
+    record = json.loads(scores.attrs["samples_without_truth"])["persistence"]
+    times = forecasts.time.values
+    lost = times[times + np.timedelta64(6, "h") > truth.time.values[11]]  # the shortest lead
+    assert record == {"number": lost.size, "first": str(lost[0]), "last": str(lost[-1])}
+    whole = evaluate(forecasts, truth, bootstrap=0)
+    assert json.loads(whole.attrs["samples_without_truth"]) == {"persistence": {"number": 0}}

@@ -140,6 +140,21 @@ def test_orientation_of_the_metric_counts():
     assert not gate(low, high, not_worse(metric="mae")).passed
 
 
+def test_a_rule_on_what_nobody_can_win_is_refused(scores):
+    pair = [
+        scores[name].assign_coords(orientation=("metric", ["lower", "lower", "none"]))
+        for name in ("good", "bad")
+    ]
+    sentence = (
+        "Rule 1 of 'test': no value of 'bias' is better than another: name a metric that can be "
+        "won, such as rmse."
+    )
+    for demand in (better(metric="bias"), not_worse(metric="bias")):
+        with pytest.raises(UserError, match=re.escape(sentence)):
+            gate(*pair, demand)
+    assert gate(*pair, better(metric="rmse")).passed
+
+
 def test_rules_choose_variables_channels_leads_and_regions(scores):
     def places(**rule):
         result = gate(scores["good"], scores["bad"], better(**rule))

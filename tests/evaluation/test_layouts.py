@@ -231,7 +231,7 @@ def test_packed_integers_are_the_values_they_stand_for(forecasts, truth, climato
         ),
         (
             lambda f, t: (f.assign_coords(prediction_timedelta=[6, 24, 72]), t),
-            "'prediction_timedelta' is not a time difference; give it the attribute units",
+            "'prediction_timedelta' has the values 6, 24, 72 without units: give it the attribute",
         ),
         (
             lambda f, t: (f.isel(time=[0, 1, 1]), t),
@@ -255,7 +255,7 @@ def test_packed_integers_are_the_values_they_stand_for(forecasts, truth, climato
         ),
         (
             lambda f, t: (f, t.expand_dims(prediction_timedelta=f.prediction_timedelta)),
-            "truth.*the dimension 'prediction_timedelta'",
+            "truth holds forecasts .*'prediction_timedelta' up to 72 h",
         ),
         (
             lambda f, t: (f.stack(cell=("latitude", "longitude")), t),

@@ -81,6 +81,64 @@ def test_components_that_miss_different_cells_make_no_vector(persistence, row):
         evaluate(forecasts, truth, metrics=["wind_vector_rmse"])
 
 
+def test_deterministic_scores_of_winds_have_that_of_the_vector(persistence):
+    truth = winds(pd.date_range("2020-01-01", periods=4, freq="6h"), [500.0, 850.0], seed=0)
+    forecasts = persistence(truth, truth.time[:2], [6])
+    found, named = (
+        evaluate(forecasts, truth, metrics=names, maps=False).score.sel(metric="wind_vector_rmse")
+        for names in ("deterministic", ["wind_vector_rmse"])
+    )
+    xr.testing.assert_identical(found, named)
+    assert found.notnull().sum() == 3
+    alone = forecasts[["u_component_of_wind"]]
+    calm = evaluate(alone, truth, metrics="deterministic", model="half")
+    assert "rmse" in calm.metric and "wind_vector_rmse" not in calm.metric
+
+
+def test_vectors_that_miss_different_cells_are_left_out_of_the_deterministic_scores(persistence):
+    truth = winds(pd.date_range("2020-01-01", periods=4, freq="6h"), [500.0], seed=0)
+    forecasts = persistence(truth, truth.time[:2], [6])
+    truth["u_component_of_wind"][:, :, 2, 3] = np.nan
+    truth["v_component_of_wind"][:, :, 2, 0] = np.nan
+    found = evaluate(forecasts, truth, metrics="deterministic", nan="skip")
+    assert "10m_wind_vector" in found.channel and "wind_vector_500" not in found.channel
+
+
+def test_sums_per_cell_that_nobody_asked_for_are_not_made_where_they_are_large(
+    persistence, monkeypatch
+):
+    truth = winds(pd.date_range("2020-01-01", periods=4, freq="6h"), [500.0], seed=0)
+    forecasts = persistence(truth, truth.time[:2], [6])
+    monkeypatch.setattr("climbench.evaluation.scoring.LARGEST_MAPS", 1000)
+    found = evaluate(forecasts, truth, metrics="deterministic", maps=False)
+    assert "rmse" in found.metric and "wind_vector_rmse" not in found.metric
+    with pytest.raises(UserError, match="Error maps of 4 fields"):
+        evaluate(forecasts, truth, metrics=["wind_vector_rmse"], maps=False)
+
+
+def test_members_of_the_truth_tell_nothing_of_vectors():
+    """Their channel has a score, but no bounds and no noise floor."""
+    random = np.random.default_rng(0)
+    coords = {
+        "scenario": ["ssp245"],
+        "time": np.arange(2080, 2086),
+        "latitude": np.linspace(-75, 75, 4),
+        "longitude": np.arange(0.0, 360.0, 90.0),
+    }
+    shape = tuple(len(values) for values in coords.values())
+    names = ("uas", "vas")
+    members = {n: (("member", *coords), random.normal(0, 3, (3, *shape))) for n in names}
+    truth = xr.Dataset(members, coords)
+    emulation = truth.mean("member") + 3.0
+    found = evaluate(emulation, truth, metrics="deterministic", model="m", bootstrap=20)
+    vector = found.sel(metric="wind_vector_rmse", channel="10m_wind_vector").squeeze()
+    assert vector.score == pytest.approx(3 * np.sqrt(2))
+    assert np.isnan([vector.lower, vector.noise_floor, vector.score_noise]).all()
+    component = found.sel(metric="rmse", channel="uas").squeeze()
+    assert component.lower < 3.0 and component.noise_floor > 0
+    assert np.isnan(found.score_noise.sel(metric="wind_vector_rmse")).all()
+
+
 def test_a_vector_is_a_channel_of_its_own_with_no_other_score(persistence):
     truth = winds(pd.date_range("2020-01-01", periods=4, freq="6h"), [500.0], seed=0)
     forecasts = persistence(truth, truth.time[:2], [6])

@@ -454,6 +454,8 @@ def test_ignorance_is_in_bits():
 
 def test_families():
     families = metric_families()
-    assert {*CATEGORICAL, "edi"} <= {*families["categorical"]}
+    learned = {"precision", "recall", "f1"}
+    assert {*CATEGORICAL, "edi"} - learned <= {*families["categorical"]}
+    assert learned <= {*families["classification"]}
     assert {"brier", "rps", "reliability", "roc"} <= {*families["probabilistic"]}
     assert BrierScore(threshold=280) == BrierScore(threshold=280.0)

@@ -65,6 +65,32 @@ def test_every_metric_belongs_to_a_family_and_has_an_orientation(name):
     assert metric.unit_power in (0, 1, 2)
 
 
+BETTER = {
+    "lower": "Better: lower",
+    "higher": "Better: higher",
+    "zero": "Better: nearer to zero",
+    "none": "Better: neither",
+}
+
+
+@pytest.mark.parametrize("name", metric_names())
+def test_docstring_and_orientation_agree(name):
+    metric = metric_of(name)
+    assert BETTER[metric.orientation] in " ".join(type(metric).__doc__.split())
+
+
+def test_nobody_wins_by_what_is_the_forecasts_own_or_a_curve_to_look_at():
+    assert {name for name in metric_names() if metric_of(name).orientation == "none"} == {
+        *("activity", "spread", "zonal_spectrum", "spherical_harmonic_spectrum"),
+        *("spectral_ratio", "rank_histogram", "reliability", "sharpness"),
+    }
+
+
+def test_rates_of_the_roc_have_opposite_directions():
+    rates = [get_metric(f"roc(threshold=1, rate={rate})") for rate in ("hit", "false_alarm")]
+    assert [rate.orientation for rate in rates] == ["higher", "lower"]
+
+
 @pytest.mark.parametrize(
     ("text", "label"),
     [

@@ -1,6 +1,7 @@
 """The fused pass: sums against plain numpy, masks, counts, maps, bits that do not change."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,6 +143,12 @@ def test_plain_means_and_numbers_of_cells_know_no_weights():
     plain = averaged(f - c, valid, inside), averaged(o - c, valid, inside)
     np.testing.assert_allclose(found[PlainForecastAnomaly()], plain[0], rtol=1e-11)
     np.testing.assert_allclose(found[PlainTruthAnomaly()], plain[1], rtol=1e-11)
+    for statistic in OF_CELLS:
+        expected = averaged(statistic.values(Batch(f, o, c, None, LAYOUT)), valid, inside)
+        other = replace(statistic, weighted=False)
+        both = scan(block, [statistic, other], maps=False).means
+        np.testing.assert_allclose(both[other], expected, rtol=1e-11)
+        np.testing.assert_array_equal(both[statistic], found[statistic])
 
 
 @pytest.mark.parametrize("climate", [True, False], ids=["climate", "no climate"])

@@ -282,6 +282,10 @@ def test_the_noise_of_the_bias_is_its_floor():
     ensemble = forced_response() + variability(10)[0]
     (noise,) = member_noise(forced_response() + 3.0, ensemble, REGIONS, ["bias"], draws=4000)
     np.testing.assert_allclose(noise, noise_floor(ensemble, REGIONS, "bias"), rtol=0.05)
+    label = "bias(weights=none)"
+    (plain,) = member_noise(forced_response() + 3.0, ensemble, REGIONS, [label], draws=4000)
+    np.testing.assert_allclose(plain, noise_floor(ensemble, REGIONS, label), rtol=0.05)
+    assert not np.allclose(plain, noise, rtol=0.01)
 
 
 def test_noise_depends_on_the_seed_but_not_on_the_blocks(monkeypatch):

@@ -11,7 +11,7 @@ import xarray as xr
 import xskillscore
 
 from climbench.errors import UserError
-from climbench.evaluation import combine, evaluate
+from climbench.evaluation import combine, compare, evaluate
 from climbench.metrics.conventions import PRESETS, chosen_metrics, preset
 
 SPACE = ("latitude", "longitude")
@@ -161,6 +161,57 @@ def test_weatherbench_2_and_x(name, peer, grid, holes):
         )
 
 
+def with_land(case, share, where="target"):
+    """The case with a land-sea mask in its truth or its climatology."""
+    mask = ((*SPACE[::-1],), share.T)  # dimensions in any order
+    setattr(case, where, getattr(case, where).assign(land_sea_mask=mask))
+    return case
+
+
+@pytest.mark.parametrize("holes", [False, True], ids=["whole", "holes"])
+def test_land_of_weatherbench_2_is_weighed_by_the_fraction(holes):
+    """``LandRegion`` without a threshold: the box's weights times the land-sea mask."""
+    share = np.random.default_rng(2).uniform(size=(POLES.size, 6)).round(1)
+    case = with_land(Case(holes=holes), share)
+    peer = WeatherBench2(case)
+    for region, inside in {"land": abs(POLES) <= 90, "tropics_land": abs(POLES) <= 20}.items():
+        peer.w = np.where(np.isfinite(case.truth), wb2_weights(POLES) * share, 0.0)
+        peer.w = peer.w * inside[:, np.newaxis]
+        peer.valid = peer.w.sum(axis=(2, 3)) > 0
+        for metric, expected in peer.scores().items():
+            found = case.score(metric, regions=[region])
+            np.testing.assert_allclose(found, expected, rtol=1e-10, err_msg=metric)
+
+
+def test_land_of_weatherbench_x_is_whole_cells_of_at_least_half_land():
+    """``LandSea``: ``land_sea_fraction >= 0.5``."""
+    share = np.random.default_rng(2).uniform(size=(POLES.size, 6)).round(1)
+    case = with_land(Case(), share)
+    peer = WeatherBenchX(case)
+    peer.w = peer.w * (share >= 0.5)
+    found = case.score("rmse", preset="wbx", regions=["land"])
+    np.testing.assert_allclose(found, peer.scores()["rmse"], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "region", "expected"),
+    [
+        ("wb2", "target", "europe_land", "fraction by the truth's land_sea_mask"),
+        ("wb2", "climate_store", "sea", "fraction by the climatology's land_sea_mask"),
+        ("wbx", "target", "land", "membership by the truth's land_sea_mask"),
+        ("wb2", None, "land", "membership by Natural Earth"),
+        ("wb2", "target", "global", ""),
+    ],
+)
+def test_scores_say_what_land_is(name, where, region, expected):
+    case = Case(np.linspace(-60, 60, 7))
+    if where:
+        with_land(case, np.full((7, 6), 0.6), where)
+    inputs = case.forecasts, case.target, case.climate_store
+    found = evaluate(*inputs, ["rmse"], preset=name, regions=[region], bootstrap=0)
+    assert json.loads(found.attrs["conventions"])["land"] == expected
+
+
 def weatherbench_1(case):
     """``src/score.py``: everything is a plain mean of what has been multiplied by the weights."""
     w, everything = cos_weights(case.weights_of), (0, 2, 3)
@@ -200,7 +251,7 @@ def climatelearn(case):
         / np.sqrt((w * a**2).sum(axis=batch) * (w * b**2).sum(axis=batch)),
         "pearson": (plain[0] * plain[1]).sum(axis=batch)
         / np.sqrt((plain[0] ** 2).sum(axis=batch) * (plain[1] ** 2).sum(axis=batch)),
-        "mean_bias": (y - p).mean(axis=batch),
+        "bias": (y - p).mean(axis=batch),
         "plain_rmse": np.sqrt(((p - y) ** 2).mean(axis=space)).mean(axis=0),
     }
 
@@ -209,19 +260,29 @@ def climatelearn(case):
 def test_climatelearn(grid):
     case = Case(GRIDS[grid])
     expected = climatelearn(case)
-    for metric in ("mse", "rmse", "acc"):
+    for metric in ("mse", "rmse", "acc", "pearson", "bias"):
         np.testing.assert_allclose(
             case.score(metric, preset="climatelearn"), expected[metric], rtol=1e-10, err_msg=metric
         )
 
 
-def test_what_climatelearn_does_not_weigh_needs_the_weighting_none():
+def test_what_climatelearn_does_not_weigh_it_does_not_weigh_with_a_climatology_either():
+    """The anomalies' pass and that of the fields themselves are two."""
     case = Case()
-    expected, options = climatelearn(case), {"preset": "climatelearn", "weighting": "none"}
-    np.testing.assert_allclose(case.score("pearson", **options), expected["pearson"], rtol=1e-10)
-    np.testing.assert_allclose(case.score("rmse", **options), expected["plain_rmse"], rtol=1e-10)
-    bias = case.score("bias", **options)  # the peer's has the other sign
-    np.testing.assert_allclose(bias, -expected["mean_bias"], rtol=1e-10)
+    labels = ["acc", "pearson", "bias", "bias(weights=cells, sign=forecast_minus_truth)"]
+    inputs = case.forecasts, case.target, case.climate_store
+    found = evaluate(*inputs, labels, preset="climatelearn", bootstrap=0).score.squeeze().to_numpy()
+    expected = climatelearn(case)
+    weighed = (cos_weights(POLES) * (case.forecast - case.truth)).mean(axis=(0, 2, 3))
+    names = ("acc", "pearson", "bias")
+    np.testing.assert_allclose(found[:3], [expected[name] for name in names], rtol=1e-10)
+    np.testing.assert_allclose(found[3], weighed, rtol=1e-10)
+
+
+def test_the_unweighted_rmse_of_climatelearn_needs_the_weighting_none():
+    case = Case()
+    found = case.score("rmse", preset="climatelearn", weighting="none")
+    np.testing.assert_allclose(found, climatelearn(case)["plain_rmse"], rtol=1e-10)
 
 
 @pytest.mark.parametrize("holes", [False, True], ids=["whole", "holes"])
@@ -242,8 +303,7 @@ def test_the_package_scores(grid, holes):
             case.score(metric, preset="scores"), function(f, o, **options), rtol=1e-10
         )
     pearson = scores.continuous.correlation.pearsonr(f, o, preserve_dims="prediction_timedelta")
-    own = case.score("pearson", preset="scores", weighting="none")  # the peer knows no weights
-    np.testing.assert_allclose(own, pearson, rtol=1e-10)
+    np.testing.assert_allclose(case.score("pearson", preset="scores"), pearson, rtol=1e-10)
 
 
 @pytest.mark.parametrize("holes", [False, True], ids=["whole", "holes"])
@@ -264,7 +324,8 @@ def test_the_preset_scores_is_also_that_of_xskillscore(holes):
         float(xskillscore.pearson_r(f[:, n], o[:, n], weights=weights, **options))
         for n in range(LEADS)
     ]
-    np.testing.assert_allclose(case.score("pearson", preset="scores"), expected, rtol=1e-10)
+    own = case.score("pearson(weights=cells)", preset="scores")
+    np.testing.assert_allclose(own, expected, rtol=1e-10)
 
 
 def climatebench_runs():
@@ -367,6 +428,37 @@ def test_scores_say_what_they_are(name, weights, nan, root, acc):
     labels = found.metric.to_numpy().tolist()
     assert labels == ["rmse" if root == "after" else "rmse(root=before)",
                       "acc" if acc == "mean_of_ratios" else f"acc(form={acc})"]  # fmt: skip
+
+
+def test_scores_say_which_of_them_do_not_weigh_cells():
+    case = Case()
+    for name, unweighted, sign in (
+        ("wb2", "", "forecast_minus_truth"),
+        ("scores", "pearson(form=pooled, weights=none)", "forecast_minus_truth"),
+        (
+            "climatelearn",
+            "bias(sign=truth_minus_forecast, weights=none), pearson(form=pooled, weights=none)",
+            "truth_minus_forecast",
+        ),
+    ):
+        found = evaluate(case.forecasts, case.target, None, ["bias", "pearson"], preset=name)
+        record = json.loads(found.attrs["conventions"])
+        assert (record["unweighted"], record["bias"]) == (unweighted, sign)
+
+
+def test_unweighted_scores_are_compared_and_binned_from_their_file():
+    """It holds the numbers of cells that they are averages over."""
+    case = Case(holes=True)
+    worse = case.forecasts.assign(t=case.forecasts.t + 1.0).assign_attrs(model="worse")
+    first, second = (
+        evaluate(forecasts, case.target, None, ["bias"], preset="climatelearn", bins="season")
+        for forecasts in (worse, case.forecasts)
+    )
+    expected = np.nanmean(case.truth - case.forecast, axis=(0, 2, 3))
+    np.testing.assert_allclose(first.score_by_season.sel(season="DJF"), first.score, rtol=1e-12)
+    both = compare(first, second)
+    np.testing.assert_allclose(both.reference.squeeze(), expected, rtol=1e-10)
+    np.testing.assert_allclose(both.candidate.squeeze(), expected - 1.0, rtol=1e-10)
 
 
 def test_scores_of_two_presets_are_not_put_together():

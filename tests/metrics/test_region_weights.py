@@ -143,6 +143,17 @@ def test_a_given_mask_is_land_from_one_half_on():
     assert (cells("land", land=share)[40, :3] > 0).tolist() == [False, True, True]
 
 
+def test_a_fraction_shares_the_weight_of_a_cell_between_land_and_sea():
+    share = np.random.default_rng(0).uniform(size=(LATITUDE.size, LONGITUDE.size))
+    share[40, :4] = [0.0, 1.0, -0.01, 1.01]  # interpolation overshoots
+    options = {"land": share, "land_rule": "fraction"}
+    land, sea = (cells(f"tropics_{surface}", **options) for surface in ("land", "sea"))
+    np.testing.assert_allclose(land, cells("tropics") * np.clip(share, 0, 1), rtol=1e-15)
+    np.testing.assert_allclose(land + sea, cells("tropics"), rtol=1e-14)
+    assert (land[40, :4] > 0).tolist() == [False, True, False, True]
+    assert (sea[40, :4] > 0).tolist() == [True, False, True, False]
+
+
 @pytest.mark.parametrize(
     "spoil", [lambda share: 100 * share, lambda share: np.where(share, 1, np.nan)]
 )

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
+from climbench.evaluation import build_climatology
 from climbench.models.climatology import Climatology
 from climbench.tasks.sample import Sample, Signature
 from climbench.testing.model_contract import GLOBAL, random_sample
@@ -35,6 +36,7 @@ def samples(fields: xr.DataArray, signature: Signature) -> Sample:
     return random_sample(signature, count)._replace(
         targets=torch.from_numpy(fields.values)[:, None],
         day_of_year=torch.from_numpy(fields.time.dt.dayofyear.values)[:, None],
+        days_in_year=torch.from_numpy(fields.time.dt.days_in_year.values)[:, None],
         hour=torch.from_numpy(fields.time.dt.hour.values)[:, None].float(),
     )
 
@@ -47,9 +49,25 @@ def test_without_smoothing_it_is_the_group_mean():
     expected = fields.groupby(["time.hour", "time.dayofyear"]).mean()
     expected = expected.transpose("hour", "dayofyear", "channel", "y", "x").values
     np.testing.assert_allclose(model.mean[:, :365].numpy(), expected, atol=1e-6)
+    np.testing.assert_array_equal(model.mean[:, 365], model.mean[:, 364])  # no leap day in it
     answer = model(samples(fields.isel(time=[5, 1460]), SIGNATURE))
     np.testing.assert_allclose(answer[0, 0].numpy(), expected[1, 1], atol=1e-6)
     np.testing.assert_allclose(answer[1, 0].numpy(), expected[0, 0], atol=1e-6)
+
+
+def test_it_is_the_climatology_that_is_built_for_scores(tmp_path):
+    """Four years with a leap day, as ``climbench climatology`` and WeatherBench 2 smooth them."""
+    fields = series(years=4)
+    model = Climatology(SIGNATURE)
+    model.accumulate(samples(fields, SIGNATURE))
+    model.solve()
+    dataset = fields.rename(y="latitude", x="longitude").to_dataset("channel")
+    dataset = dataset.rename({0: "a", 1: "b"})
+    dataset = dataset.assign_coords(latitude=[-45.0, 45.0], longitude=[0.0, 120.0, 240.0])
+    path = build_climatology(dataset, ("2001-01-01", "2004-12-31"), tmp_path / "clim.zarr")
+    with xr.open_zarr(path, chunks=None) as built:
+        expected = np.stack([built["a"].values, built["b"].values], axis=2)
+    np.testing.assert_allclose(model.mean.numpy(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_a_smooth_season_survives_smoothing_and_noise_is_damped():
@@ -66,7 +84,9 @@ def test_a_smooth_season_survives_smoothing_and_noise_is_damped():
 def test_an_hour_that_never_occurred_takes_the_nearest_round_the_clock():
     model = Climatology(SIGNATURE, window=1)
     sample = random_sample(SIGNATURE, 2)._replace(
-        day_of_year=torch.tensor([[1], [1]]), hour=torch.tensor([[0.0], [12.0]])
+        day_of_year=torch.tensor([[1], [1]]),
+        days_in_year=torch.tensor([[365], [365]]),
+        hour=torch.tensor([[0.0], [12.0]]),
     )
     model.accumulate(sample)
     model.solve()

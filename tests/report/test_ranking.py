@@ -5,6 +5,7 @@ import pytest
 import xarray as xr
 
 from climbench.errors import UserError
+from climbench.report.figures import draw_curves
 from climbench.report.ranking import headline_of, key_leads, ranked, reference_of, skill
 from climbench.report.tables import colour_class, regions_table, scorecard, standings
 from climbench.report.wording import numbers, units_of, verdict
@@ -35,6 +36,48 @@ def test_without_rmse_the_first_metric_is_ranked(forecasting):
     headline = headline_of(scores)
     assert (headline.metric, headline.orientation) == ("acc", "higher")
     assert ranked(scores, headline)[0] == "vit"
+
+
+def neither(scores: xr.Dataset, metric: str) -> xr.Dataset:
+    """Say that of a metric no value is better."""
+    directions = scores["orientation"].where(scores["metric"] != metric, "none")
+    return scores.assign_coords(orientation=directions)
+
+
+def test_no_headline_is_what_nobody_can_win(forecasting):
+    scores = neither(forecasting(), "bias").sel(metric=["bias", "acc"])
+    headline = headline_of(scores)
+    assert (headline.metric, headline.orientation) == ("acc", "higher")
+    table = scorecard(scores, headline, "bias")
+    assert "neither more nor less is better" in table.caption
+    assert "colour" not in table.caption
+    cells = [cell for row in table.rows for cell in row.cells]
+    assert not any(cell.best or cell.colour or cell.note for cell in cells)
+    assert any(cell.text != "–" for cell in cells)
+
+
+def test_where_nobody_can_win_models_keep_their_order(forecasting):
+    models = ("vit", "resnet", "persistence")
+    scores = neither(forecasting(models=models), "bias").sel(metric=["bias"])
+    headline = headline_of(scores)
+    assert ranked(scores, headline) == [*models]
+    assert not any(row.cells[0].best for row in standings(scores, headline).rows)
+    [sentence] = verdict(scores, headline)
+    assert sentence == (
+        "No model wins on bias of geopotential_500 at 24 h, global: neither more nor less of it is "
+        "better."
+    )
+
+
+def test_a_picture_of_it_names_no_best_model(forecasting, tmp_path):
+    scores = neither(forecasting(), "bias").isel(channel=[0])
+    pictures = draw_curves(scores, headline_of(scores), tmp_path)
+    texts = {picture.group: picture.alternative for picture in pictures}
+    assert texts["bias"] == "Curves over lead time of bias of geopotential_500 for 5 models."
+    assert texts["rmse"].startswith(
+        "Curves over lead time of rmse of geopotential_500 for 5 models: "
+    )
+    assert "at 120 h vit is best with" in texts["rmse"]
 
 
 def test_models_without_a_score_come_last(forecasting):
@@ -130,7 +173,7 @@ def test_units_follow_the_metric(forecasting):
 def test_numbers_of_a_column_have_the_same_decimals():
     assert numbers([1.0, 123.456]) == ["1.00", "123.46"]
     assert numbers([0.0, -0.5]) == ["0.000", "-0.500"]
-    assert numbers([np.nan, np.inf]) == ["–", "–"]
+    assert numbers([np.nan, np.inf]) == ["–", "inf"]
     assert numbers([]) == []
 
 

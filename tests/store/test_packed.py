@@ -139,6 +139,7 @@ def test_two_builders_do_not_collide(weather, tmp_path):
         paths = set(builders.map(lambda _: pack(weather, CHANNELS, tmp_path, "key"), range(4)))
     reader = PackedReader(paths.pop())
     assert not paths
+    assert [path.name for path in tmp_path.glob("*") if path.name[0] != "."] == [reader.path.name]
     np.testing.assert_array_equal(reader[np.arange(30)], side_by_side(weather))
 
 
