@@ -131,7 +131,8 @@ def chosen_metrics(
     if not chosen:
         raise UserError(
             "The option 'metrics' is empty, or nothing of it fits these predictions: name at "
-            "least one, such as rmse."
+            "least one, such as rmse. Scores of events need their threshold: f1(threshold=280) or "
+            "f1(quantile=0.9)."
         )
     return list(chosen)
 
