@@ -22,7 +22,8 @@ from climbench.metrics.state import State
 from climbench.metrics.statistic import Statistic
 
 Result = TypeVar("Result")
-BLOCK_BYTES = 32 * 2**20  # what one read of predictions, or of truth, may take
+BLOCK_BYTES = 24 * 2**20  # what one read of predictions may take
+WINDOW_BYTES = 32 * 2**20  # what truth, or climatology, may take that is kept
 SUMS_BYTES = 64 * 2**20  # what the sums of one block may take
 SUMS_PER_FIELD = 128  # bytes of all sums of one field over one region
 
@@ -69,7 +70,7 @@ class Group:
 class Window:
     """The part of one variable of truth or climatology that the forecasts of a block need.
 
-    It is read once where all that the pass needs fits into ``BLOCK_BYTES``, else block by block.
+    It is read once where all that the pass needs fits into ``WINDOW_BYTES``, else block by block.
     """
 
     source: Source
@@ -86,7 +87,7 @@ class Window:
             return self._whole
         array = self.source.dataset[self.variable]
         size = array.nbytes / max(array.sizes.get(self.dim, 1), 1) * self.needed.size
-        whole = size <= BLOCK_BYTES
+        whole = size <= WINDOW_BYTES
         slab = self._read(self.needed if whole else needed)
         if whole or not slab.loaded:
             self._whole = slab
@@ -118,9 +119,8 @@ def accumulate(
 
     Notes
     -----
-    Memory: two blocks of predictions, a window of truth and of climatology, each about
-    ``BLOCK_BYTES``, and the state; whatever the number of initial times. While one block is
-    summed the next one is read.
+    Memory: two blocks of predictions, a window of truth and of climatology, and the state,
+    whatever the number of initial times. While one block is summed the next one is read.
     """
     pairs = data.pairs
     state = State.zeros(

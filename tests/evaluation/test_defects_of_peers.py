@@ -156,6 +156,7 @@ def test_no_score_depends_on_how_many_samples_are_read_at_once(
     found = []
     for size in (1, 3_000, 7_000, 10**9):
         monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+        monkeypatch.setattr("climbench.evaluation.streaming.WINDOW_BYTES", size)
         inputs = (dataset.chunk() for dataset in (forecasts, truth, climatology))
         found.append(score_of(*inputs, metric=metric).to_numpy())
     for other in found[1:]:

@@ -102,6 +102,7 @@ def test_normalised_errors_do_not_depend_on_blocks(runs, monkeypatch, size):
     prediction, truth = runs
     reference = evaluate(prediction, truth, metrics=NAMES)
     monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+    monkeypatch.setattr("climbench.evaluation.streaming.WINDOW_BYTES", size)
     scores = evaluate(prediction.chunk(time=4), truth.chunk(time=3), metrics=NAMES)
     np.testing.assert_allclose(scores.score, reference.score, rtol=1e-13)
     exact = ["nrmse_global", "rmse", "bias"]

@@ -147,6 +147,7 @@ def test_blocks_and_stores_change_no_bit(
     truth.to_netcdf(tmp_path / "truth.nc")
     climatology.to_zarr(tmp_path / "climatology.zarr", zarr_format=2)
     monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+    monkeypatch.setattr("climbench.evaluation.streaming.WINDOW_BYTES", size)
     monkeypatch.setattr("climbench.evaluation.streaming.SUMS_BYTES", size)
     paths = (tmp_path / name for name in ("forecast.zarr", "truth.nc", "climatology.zarr"))
     scores = evaluate(*paths, METRICS, bootstrap=20)
@@ -161,6 +162,7 @@ def test_blocks_and_stores_change_no_bit(
 def test_blocks_in_memory_change_no_bit(forecasts, truth, climatology, monkeypatch, size):
     reference = evaluate(forecasts, truth, climatology, METRICS, bootstrap=0)
     monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", size)
+    monkeypatch.setattr("climbench.evaluation.streaming.WINDOW_BYTES", size)
     scores = evaluate(forecasts, truth, climatology, METRICS, bootstrap=0)
     np.testing.assert_array_equal(scores.score, reference.score)
     np.testing.assert_array_equal(scores.per_sample, reference.per_sample)
@@ -422,6 +424,7 @@ def test_climatology_goes_by_the_day_and_hour_of_the_valid_time(weather, persist
 def test_memory_does_not_grow_with_the_number_of_starts(tmp_path, monkeypatch):
     """Four times the forecasts on disk, the same peak."""
     monkeypatch.setattr("climbench.evaluation.streaming.BLOCK_BYTES", 500_000)
+    monkeypatch.setattr("climbench.evaluation.streaming.WINDOW_BYTES", 500_000)
     peaks = []
     for starts in (80, 320):
         times = pd.date_range("2020-01-01", periods=starts + 4, freq="6h")
