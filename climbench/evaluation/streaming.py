@@ -1,5 +1,6 @@
 """One pass over the data, block by block of initial times, into the state of the scores."""
 
+import ctypes
 import os
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,8 +23,8 @@ from climbench.metrics.state import State
 from climbench.metrics.statistic import Statistic
 
 Result = TypeVar("Result")
-BLOCK_BYTES = 24 * 2**20  # what one read of predictions may take
-WINDOW_BYTES = 32 * 2**20  # what truth, or climatology, may take that is kept
+BLOCK_BYTES = 16 * 2**20  # what one read of predictions may take
+WINDOW_BYTES = 24 * 2**20  # what one read of truth, or of the climatology, may take
 SUMS_BYTES = 64 * 2**20  # what the sums of one block may take
 SUMS_PER_FIELD = 128  # bytes of all sums of one field over one region
 
@@ -70,7 +71,8 @@ class Group:
 class Window:
     """The part of one variable of truth or climatology that the forecasts of a block need.
 
-    It is read once where all that the pass needs fits into ``WINDOW_BYTES``, else block by block.
+    What the blocks to come will need is read with it, up to ``WINDOW_BYTES``: a chunk of the store
+    is decompressed once for several blocks, and for all of them where everything fits.
     """
 
     source: Source
@@ -79,19 +81,21 @@ class Window:
     fixed: Mapping[str, Index]
     needed: Index
     dim: str
-    _whole: Slab | None = field(default=None, init=False)
+    _held: Slab | None = field(default=None, init=False)
 
     def slab(self, needed: Index) -> Slab:
         """Return the fields at positions along ``dim``, perhaps with others."""
-        if self._whole is not None:
-            return self._whole
-        array = self.source.dataset[self.variable]
-        size = array.nbytes / max(array.sizes.get(self.dim, 1), 1) * self.needed.size
-        whole = size <= WINDOW_BYTES
-        slab = self._read(self.needed if whole else needed)
-        if whole or not slab.loaded:
-            self._whole = slab
-        return slab
+        if self._held is None or not self._holds(self._held, needed):
+            array = self.source.dataset[self.variable]
+            fit = int(WINDOW_BYTES * max(array.sizes.get(self.dim, 1), 1) // max(array.nbytes, 1))
+            start = int(np.searchsorted(self.needed, needed[0]))
+            ahead = self.needed[start : start + fit]
+            self._held = None  # before another is read
+            self._held = self._read(ahead if np.isin(needed, ahead).all() else needed)
+        return self._held
+
+    def _holds(self, slab: Slab, needed: Index) -> bool:
+        return self.dim not in slab.loaded or bool(np.isin(needed, slab.loaded[self.dim]).all())
 
     def _read(self, needed: Index) -> Slab:
         span = int(needed[-1] - needed[0]) + 1
@@ -147,10 +151,21 @@ def accumulate(
             for read in [_reader(data, group, regions, companions, split)]
             for rows in _blocks(data, group, regions.number)
         )
+        summed = None
         for group, rows, block in _ahead(reader, tasks):
+            if group is not summed:
+                _give_back_memory()
+                summed = group
             if block is not None:
                 state.add(rows, group.channels, block)
     return state
+
+
+def _give_back_memory() -> None:
+    """Let glibc return what is free: the pools of threads keep the largest blocks they have met."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 def _ahead(reader: ThreadPoolExecutor, tasks: Iterator[Callable[[], Result]]) -> Iterator[Result]:
