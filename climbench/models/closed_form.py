@@ -50,6 +50,16 @@ class ClosedForm(nn.Module, ABC):
         self.register_buffer(name, zeros, persistent=False)
         self._statistics.append(name)
 
+    def _load_from_state_dict(
+        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        """Give the buffers the sizes of the checkpoint, which may depend on the data met."""
+        for name, buffer in list(self._buffers.items()):
+            saved = state_dict.get(prefix + name)
+            if buffer is not None and isinstance(saved, Tensor) and saved.shape != buffer.shape:
+                setattr(self, name, buffer.new_zeros(saved.shape))
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
 
 class KeyedClosedForm(ClosedForm):
     """A closed form with separate sums for every key met in the data, such as a lead time.
@@ -76,13 +86,3 @@ class KeyedClosedForm(ClosedForm):
                 setattr(self, name, grown)
             self.keys = keys
         return torch.searchsorted(self.keys, values.contiguous())
-
-    def _load_from_state_dict(
-        self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any
-    ) -> None:
-        """Give the buffers the sizes of the checkpoint, which depend on the keys met."""
-        for name, buffer in list(self._buffers.items()):
-            saved = state_dict.get(prefix + name)
-            if buffer is not None and isinstance(saved, Tensor) and saved.shape != buffer.shape:
-                setattr(self, name, buffer.new_zeros(saved.shape))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

@@ -3,16 +3,18 @@
 import json
 import shutil
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import xarray as xr
 import zarr
 from numpy.typing import NDArray
 from rich.progress import track
 
-from climbench.prediction.rollout import answer
+from climbench.prediction.rollout import Model, answer
 from climbench.store import create_store, encoding, open_store, store_hash, write_part
 from climbench.store.disk import disk_full_is_a_user_error
 from climbench.store.provenance import file_sha256
@@ -28,7 +30,8 @@ def predict(
     """Write the predictions of a model over the test split of a task.
 
     Forecasts are in the layout of WeatherBench 2, ``[time, prediction_timedelta, (level),
-    latitude, longitude]``; emulations ``[scenario, time, latitude, longitude]``. A block of them
+    latitude, longitude]``; emulations ``[scenario, time, latitude, longitude]``; an ensemble has
+    ``member`` as its second dimension. A block of them
     is in memory at a time, and the store is renamed from ``path.building`` when it is whole.
 
     Parameters
@@ -65,10 +68,9 @@ def predict(
     start = 0
     with disk_full_is_a_user_error(building):
         for block in track(blocks, "predicting", disable=not progress_bar):
-            values = _answers(module, task, samples, block, batch_size)
-            part = task.to_dataset(block, values)
+            part = _part(module, task, samples, block, batch_size)
             if start == 0:
-                template, size = task.template(), part.sizes[task.part_dimension]
+                template, size = _template(module, task), part.sizes[task.part_dimension]
                 layout = encoding(template, task.part_dimension, chunk=1, shard=size)
                 create_store(building, template, _attributes(checkpoint, module, task), layout)
             write_part(building, part, task.part_dimension, start)
@@ -81,15 +83,44 @@ def predict(
     return building.rename(path)
 
 
-def _answers(
+def _part(
     module: FittedModule, task: Task, samples: Samples, block: NDArray[np.int64], batch_size: int
+) -> xr.Dataset:
+    """Return the predictions of a block, with ``member`` as second dimension if there are any."""
+    if not module.members:
+        return task.to_dataset(block, _answers(module, module, task, samples, block, batch_size))
+    members = [
+        task.to_dataset(
+            block,
+            _answers(partial(module.draw, member=member), module, task, samples, block, batch_size),
+        )
+        for member in range(module.members)
+    ]
+    whole = xr.concat(members, xr.Variable("member", np.arange(module.members)), join="exact")
+    return whole.transpose(task.part_dimension, "member", ...)
+
+
+def _template(module: FittedModule, task: Task) -> xr.Dataset:
+    template = task.template()
+    if not module.members:
+        return template
+    return template.expand_dims(member=np.arange(module.members), axis=1)
+
+
+def _answers(
+    model: Model,
+    module: FittedModule,
+    task: Task,
+    samples: Samples,
+    block: NDArray[np.int64],
+    batch_size: int,
 ) -> NDArray[np.float32]:
     answers = []
     with torch.inference_mode():
         for start in range(0, block.size, batch_size):
             sample = samples.__getitems__(block[start : start + batch_size].tolist())
             placed = Sample(*(part.to(module.device) for part in sample))
-            answers.append(answer(module, placed, task).cpu().numpy())
+            answers.append(answer(model, placed, task).cpu().numpy())
     return np.concatenate(answers)
 
 

@@ -231,8 +231,18 @@ class Emulation:
         chosen = self._belongs(name, names, years)
         rows = np.flatnonzero(chosen & whole)
         rows = rows[np.lexsort((years[rows], scenario[rows]))]
+        member = reader.coordinates.get("member", np.zeros(len(reader), dtype=np.int64))
+        _, run = np.unique(np.stack([scenario, member]), axis=1, return_inverse=True)
         return ScenarioYears(
-            self.forcing, self.static_fields, reader, rows, scenario[rows], window[rows]
+            self.forcing,
+            self.static_fields,
+            reader,
+            rows,
+            scenario[rows],
+            window[rows],
+            self.years,
+            run[rows],
+            np.zeros(rows.size, dtype=np.int64),
         )
 
     def _belongs(

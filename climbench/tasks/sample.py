@@ -30,6 +30,13 @@ class Sample(NamedTuple):
         How many days the year of each target's time has ``[batch, lead]``, int64.
     hour
         Hour of the day (UTC), 0..24, of each target's time ``[batch, lead]``.
+    year
+        Calendar year of each target ``[batch, lead]``, int64.
+    run
+        Which simulation each target comes from ``[batch]``, int64: years of one run follow each
+        other, members and scenarios are different runs. 0 where there is one.
+    climate_model
+        Position of its climate model in the signature ``[batch]``, int64; 0 where there is one.
     index
         Position of each sample in its split ``[batch]``, int64.
     """
@@ -42,6 +49,9 @@ class Sample(NamedTuple):
     day_of_year: Tensor
     days_in_year: Tensor
     hour: Tensor
+    year: Tensor
+    run: Tensor
+    climate_model: Tensor
     index: Tensor  # type: ignore[assignment]  # hides a method of tuples that nobody needs
 
     def at_lead(self, lead: int) -> "Sample":
@@ -54,6 +64,7 @@ class Sample(NamedTuple):
             day_of_year=self.day_of_year[:, at],
             days_in_year=self.days_in_year[:, at],
             hour=self.hour[:, at],
+            year=self.year[:, at],
         )
 
 
@@ -71,6 +82,8 @@ class Signature:
         Number of lead times that one forward pass answers.
     latitude, longitude
         Cell centres, degrees north (ascending) and east (0..360).
+    climate_models
+        Names of the climate models that the samples come from; empty where that is no matter.
     """
 
     inputs: tuple[str, ...]
@@ -81,6 +94,7 @@ class Signature:
     leads: int
     latitude: tuple[float, ...]
     longitude: tuple[float, ...]
+    climate_models: tuple[str, ...] = ()
 
     @property
     def periodic(self) -> bool:

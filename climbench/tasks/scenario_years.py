@@ -28,6 +28,12 @@ class ScenarioYears(Dataset[Sample]):
         Position of each sample's scenario in the store ``[sample]``.
     window
         Positions of its years in the store, the target's last ``[sample, history]``.
+    years
+        Calendar years of the store ``[year]``.
+    run
+        Which simulation each target comes from ``[sample]``.
+    climate_model
+        Position of its climate model in the signature ``[sample]``.
     """
 
     def __init__(
@@ -38,9 +44,13 @@ class ScenarioYears(Dataset[Sample]):
         rows: NDArray[np.int64],
         scenario: NDArray[np.int64],
         window: NDArray[np.int64],
+        years: NDArray[np.int64],
+        run: NDArray[np.int64],
+        climate_model: NDArray[np.int64],
     ) -> None:
         self.forcing, self.static, self.reader = forcing, torch.from_numpy(static), reader
         self.rows, self.scenario, self.window = rows, scenario, window
+        self.years, self.run, self.climate_model = years, run, climate_model
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -64,5 +74,8 @@ class ScenarioYears(Dataset[Sample]):
             day_of_year=torch.ones(at.size, 1, dtype=torch.int64),
             days_in_year=torch.full((at.size, 1), 365),
             hour=torch.zeros(at.size, 1),
+            year=torch.from_numpy(self.years[self.window[at, -1:]]),
+            run=torch.from_numpy(self.run[at]),
+            climate_model=torch.from_numpy(self.climate_model[at]),
             index=torch.from_numpy(at),
         )

@@ -28,7 +28,7 @@ class Timeline:
         Hours since 1970 in the calendar of the store ``[time]``.
     step
         The usual distance between steps, hours.
-    day_of_year, days_in_year, hour_of_day
+    year, day_of_year, days_in_year, hour_of_day
         Of each step ``[time]``; the hour with its fraction.
     """
 
@@ -38,6 +38,7 @@ class Timeline:
         self.hours: NDArray[np.int64] = np.round(hours(time)).astype(np.int64)
         steps, often = np.unique(np.diff(self.hours), return_counts=True)
         self.step = int(steps[often.argmax()]) if steps.size else 1
+        self.year: NDArray[np.int64] = time.dt.year.values.astype(np.int64)
         self.day_of_year: NDArray[np.int64] = time.dt.dayofyear.values.astype(np.int64)
         self.days_in_year: NDArray[np.int64] = time.dt.days_in_year.values.astype(np.int64)
         hour = time.dt.hour.values + time.dt.minute.values / 60

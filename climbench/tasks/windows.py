@@ -69,5 +69,8 @@ class Windows(Dataset[Sample]):
             day_of_year=torch.from_numpy(timeline.day_of_year[times]),
             days_in_year=torch.from_numpy(timeline.days_in_year[times]),
             hour=torch.from_numpy(timeline.hour_of_day[times]),
+            year=torch.from_numpy(timeline.year[times]),
+            run=torch.zeros(at.size, dtype=torch.int64),
+            climate_model=torch.zeros(at.size, dtype=torch.int64),
             index=torch.from_numpy(at),
         )

@@ -76,6 +76,10 @@ def random_sample(signature: Signature, batch: int, seed: int = 0) -> Sample:
         day_of_year=valid // 24 % 365 + 1,
         days_in_year=torch.full_like(valid, 365),
         hour=(valid % 24).float(),
+        year=2001
+        + torch.arange(seed * batch, (seed + 1) * batch)[:, None].expand(-1, signature.leads),
+        run=torch.zeros(batch, dtype=torch.int64),
+        climate_model=torch.arange(batch) % max(1, len(signature.climate_models)),
         index=torch.arange(seed * batch, (seed + 1) * batch),
     )
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from climbench.models.closed_form import ClosedForm
+from climbench.models.gathered import Gathered
 from climbench.tasks.sample import Sample
 from climbench.training.module import FittedModule
 
@@ -39,4 +40,12 @@ class ClosedFormModule(FittedModule):
             if self.trainer.is_last_batch:
                 for total in self.model.statistics().values():
                     total.copy_(self.trainer.strategy.reduce(total, reduce_op="sum"))
+                if isinstance(self.model, Gathered) and self.trainer.world_size > 1:
+                    self._gather(self.model)
                 self.model.solve()
+
+    def _gather(self, model: Gathered) -> None:
+        """Give every rank the samples of all."""
+        ranks: list[Any] = [None] * self.trainer.world_size
+        torch.distributed.all_gather_object(ranks, model.rows)
+        model.rows = [rows for rank in ranks for rows in rank]

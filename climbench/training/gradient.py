@@ -9,7 +9,6 @@ from torch import Tensor
 
 from climbench.config import OptimizerConfig
 from climbench.tasks.sample import Sample
-from climbench.training.losses import weighted_mse
 from climbench.training.module import FittedModule
 
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
@@ -51,9 +50,8 @@ class GradientModule(FittedModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        sample = self.normalise(batch)
-        loss = weighted_mse(self.network(sample), sample.targets, self.weights)
-        size = len(sample.targets)
+        loss = self.loss(self.normalise(batch))
+        size = len(batch.targets)
         self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=True)
         return loss
 

@@ -1,7 +1,7 @@
 """The Lightning module that every model is: physical units outside, normalised inside."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import lightning as L
 import torch
@@ -71,15 +71,34 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
         answer = self.network(self.normalise(sample)).float()
         return torch.as_tensor(answer * self.targets_std + self.targets_mean)
 
+    @property
+    def members(self) -> int:
+        """Size of the ensemble that the network draws; 0 where it gives one answer."""
+        return int(getattr(self.network, "members", 0))
+
+    def draw(self, sample: Sample, member: int) -> Tensor:
+        """Return the answer of one member of an ensemble, shaped and scaled like :meth:`forward`.
+
+        The same member answers the same, whatever it was asked before.
+        """
+        draw = cast(Any, self.network).draw
+        answer = draw(self.normalise(sample), member).float()
+        return torch.as_tensor(answer * self.targets_std + self.targets_mean)
+
+    def loss(self, sample: Sample) -> Tensor:
+        """Return the loss of a normalised sample: the network's own, or the mean squared error."""
+        if hasattr(self.network, "loss"):
+            return torch.as_tensor(cast(Any, self.network).loss(sample, self.weights))
+        return weighted_mse(self.network(sample), sample.targets, self.weights)
+
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the answer to a batch in physical units."""
         return self.forward(batch)
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Log the loss; its mean over the split does not depend on batches or ranks."""
-        sample = self.normalise(batch)
-        loss = weighted_mse(self.network(sample), sample.targets, self.weights)
-        size = len(sample.targets)
+        loss = self.loss(self.normalise(batch))
+        size = len(batch.targets)
         self.log("validation/loss", loss, batch_size=size, sync_dist=True, prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
