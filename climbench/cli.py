@@ -14,6 +14,7 @@ VERBS = {
     "build": "a store from a recipe: recipe=planet_weather [plan=true]",
     "train": "fit one model of an experiment: experiment=quickstart model=resnet",
     "predict": "write the predictions of a checkpoint: checkpoint=PATH",
+    "emulate": "project a new pathway: checkpoint=PATH scenario=FILE.csv",
     "evaluate": "score predictions: predictions=PATH truth=STORE",
     "climatology": "mean and quantiles by day of year and hour: truth=STORE period=[FIRST,LAST]",
     "compare": "which differences are real: candidate=scores_a.nc reference=scores_b.nc",
@@ -32,7 +33,8 @@ LABEL = re.compile(r"""(?<!["'\w])(\w+\([^()"']*\))""")
 
 TEXTS = (
     *("predictions", "truth", "climatology", "check", "candidate", "reference", "rules"),
-    *("checkpoint", "store", "output", "data_root", "stores_dir", "runs_dir", "name", "title"),
+    *("checkpoint", "scenario", "store", "output", "data_root", "stores_dir", "runs_dir"),
+    *("name", "title"),
 )
 """Options that are one path or name each: whatever signs they hold, they are meant as written."""
 

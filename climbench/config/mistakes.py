@@ -36,7 +36,9 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         if verb in ("run", "train") and not any(o.startswith("experiment=") for o in overrides):
             names = ", ".join(group_options("experiment"))
             return UserError(f"climbench {verb} needs experiment=...: one of {names}.")
-        return UserError(f"climbench {verb} needs {found[1]}=...: see `climbench {verb} --help`.")
+        whole = re.search(r"full_key: (\S+)", text)
+        option = whole[1] if whole else found[1]
+        return UserError(f"climbench {verb} needs {option}=...: see `climbench {verb} --help`.")
     if found := re.search(r"Ambiguous value for argument '(.+)'", text):
         key, _, value = found[1].partition("=")
         return UserError(f"'{found[1]}' has a comma: write a list as '{key}=[{value}]'.")

@@ -214,6 +214,12 @@ def _years(source: Source) -> Index:
     times = source.dataset["time"]
     if times.dtype.kind == "f" and np.all(times == np.round(times)):
         times = times.astype(np.int64)
+    if times.dtype.kind == "f":
+        broken = float(times[times != np.round(times)][0])
+        raise UserError(
+            f"{source.label}: 'time' has the value {broken:g}, which is no year: give whole years "
+            "or dates."
+        )
     integers = np.issubdtype(times.dtype, np.integer)
     years = (times if integers else times.dt.year).to_numpy().astype(np.int64)
     if np.unique(years).size != years.size:

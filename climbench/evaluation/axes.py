@@ -1,6 +1,7 @@
 """The axes of anybody's files under the names, the units and the types that evaluation knows."""
 
 from collections.abc import Mapping
+from typing import NoReturn
 
 import numpy as np
 import xarray as xr
@@ -28,6 +29,7 @@ ALIASES = {
     "pressure_level": "level",
     "plev": "level",
 }
+AXES = (*ALIASES.values(), "scenario", "valid_time", "dayofyear", "hour")
 ONE = ("prediction_timedelta", "time", "scenario")  # where a scalar is an axis of length one
 DURATIONS = {
     name: size
@@ -79,6 +81,7 @@ def with_known_axes(dataset: xr.Dataset, label: str) -> xr.Dataset:
     for name in ONE:
         if name in dataset.coords and dataset[name].ndim == 0:
             dataset = dataset.expand_dims(name)
+    _check_filled(dataset, label, called)
     return _in_hectopascal(_with_durations(dataset, label, called), label, called)
 
 
@@ -96,6 +99,25 @@ def _names(dataset: xr.Dataset) -> dict[str, str]:
     return called
 
 
+def _check_filled(dataset: xr.Dataset, label: str, called: Mapping[str, str]) -> None:
+    """Refuse an axis without any place, or with times that are missing."""
+    for name, size in dataset.sizes.items():
+        if size == 0 and name in AXES:
+            raise UserError(
+                f"{label}: the dimension '{called.get(str(name), name)}' is empty: give a file "
+                "that holds fields."
+            )
+    for name in ("time", "valid_time"):
+        if name in dataset.indexes and bool(dataset.indexes[name].isna().any()):
+            _refuse_missing(label, called.get(name, name))
+
+
+def _refuse_missing(label: str, coordinate: str) -> NoReturn:
+    raise UserError(
+        f"{label}: the coordinate '{coordinate}' has missing values: leave them out, or fill them."
+    )
+
+
 def _with_durations(dataset: xr.Dataset, label: str, called: Mapping[str, str]) -> xr.Dataset:
     """Return the dataset with lead times as time differences."""
     name = "prediction_timedelta"
@@ -104,7 +126,7 @@ def _with_durations(dataset: xr.Dataset, label: str, called: Mapping[str, str]) 
     leads, known_as = dataset[name], called.get(name, name)
     if leads.dtype.kind == "m":
         if bool(leads.isnull().any()):
-            raise UserError(f"{label}: the coordinate '{known_as}' has missing values.")
+            _refuse_missing(label, known_as)
         return dataset
     unit = str(leads.attrs.get("units") or leads.encoding.get("units") or "").strip()
     some = ", ".join(str(value) for value in leads.to_numpy().ravel()[:3])
@@ -118,8 +140,10 @@ def _with_durations(dataset: xr.Dataset, label: str, called: Mapping[str, str]) 
             f"{label}: '{known_as}' has the values {some} in '{unit}', which is no fixed time: "
             "give it in hours, with the attribute units = 'hours'."
         )
-    if not np.all(np.isfinite(leads)):
-        raise UserError(f"{label}: the coordinate '{known_as}' has missing values.")
+    # what stands for no time in integers is beyond their range too
+    longest = np.iinfo(np.int64).max / DURATIONS[unit.lower()]
+    if not np.all(np.abs(leads.to_numpy().astype(np.float64)) < longest):
+        _refuse_missing(label, known_as)
     values = leads.to_numpy().astype(np.float64 if leads.dtype.kind == "f" else np.int64)
     nanoseconds = np.round(values * DURATIONS[unit.lower()]).astype(np.int64)
     attrs = {key: value for key, value in leads.attrs.items() if key not in ("units", "dtype")}

@@ -11,6 +11,7 @@ from climbench.errors import UserError, nearest
 from climbench.evaluation.source import Source
 from climbench.recipes.steps.convert_units import same_unit
 
+NUMBERS = "biuf"  # kinds of types that scores are made from
 Names = dict[str, tuple[str, float | None]]  # variable and level of each name of a field
 
 
@@ -50,6 +51,8 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
     channels = []
     for name in names:
         variable, level = _named(available, name, predictions)
+        _check_numbers(predictions, variable)
+        _check_numbers(truth, _named(in_truth, name, truth)[0])
         units = str(truth.dataset[_named(in_truth, name, truth)[0]].attrs.get("units", ""))
         given = str(predictions.dataset[variable].attrs.get("units", units))
         if units and given and not same_unit(given, units):
@@ -61,6 +64,16 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
     if any(channel.level is not None for channel in channels):
         _check_unit_of_levels(predictions, truth)
     return channels
+
+
+def _check_numbers(source: Source, variable: str) -> None:
+    """Refuse a variable of texts, dates or complex numbers."""
+    kind = source.dataset[variable].dtype
+    if kind.kind not in NUMBERS:
+        raise UserError(
+            f"{source.label}: the variable '{variable}' has values of the type '{kind}': scores "
+            "need real numbers."
+        )
 
 
 def _check_unit_of_levels(*sources: Source) -> None:
@@ -170,6 +183,7 @@ def check_units(climatology: Source, channels: Sequence[Channel], truth: str) ->
     for channel, (variable, _) in zip(
         channels, locate(climatology, channels, time="dayofyear"), strict=True
     ):
+        _check_numbers(climatology, variable)
         given = str(climatology.dataset[variable].attrs.get("units", channel.units))
         if given and channel.units and not same_unit(given, channel.units):
             raise UserError(

@@ -48,7 +48,7 @@ def check_scores(path: Path, moved: Mapping[str, str] | None = None) -> list[str
         )
     again = evaluate(**_found(_options(scores, path), path, moved or {}))
     changed = [name for name in HASHES if scores.attrs.get(name) != again.attrs.get(name)]
-    sentences = [f"the {name.removesuffix('_hash')} are not the same bytes" for name in changed]
+    sentences = [f"not the same bytes: the {name.removesuffix('_hash')}" for name in changed]
     for name in sorted(map(str, {*scores.data_vars, *again.data_vars})):
         if name not in scores or name not in again:
             sentences.append(f"'{name}' is in one only")
@@ -82,7 +82,7 @@ def _found(options: Mapping[str, Any], path: Path, moved: Mapping[str, str]) -> 
         found[role] = _existing(str(options[role]), folders)
         if found[role] is None:
             raise UserError(
-                f"The {role} '{options[role]}' that {path} names are neither here nor in a folder "
+                f"The {role} '{options[role]}' that {path} names lies neither here nor in a folder "
                 f"above it: give {role}=PATH."
             )
     regions = options.get("regions")

@@ -50,7 +50,10 @@ def combine(scores: Sequence[xr.Dataset]) -> xr.Dataset:
         bare.append(dataset.drop_vars(extra))
     united = xr.merge([_labels(dataset) for dataset in bare], join="outer", compat="override")
     order = {dim: _united([d[dim] for d in bare if dim in d.dims]) for dim in united.dims}
-    aligned = [d.reindex({dim: order[dim] for dim in d.dims if dim != "model"}) for d in bare]
+    aligned = [  # draws of members have no labels
+        d.reindex({dim: order[dim] for dim in d.dims if dim in order and dim != "model"})
+        for d in bare
+    ]
     result = xr.concat(
         aligned, dim="model", data_vars="all", join="exact", combine_attrs="override"
     )

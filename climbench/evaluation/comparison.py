@@ -15,9 +15,10 @@ from rich.table import Table
 from rich.text import Text
 from scipy import stats
 
+from climbench.errors import UserError
 from climbench.evaluation.files import units_of
 from climbench.evaluation.pairing import Pair, gain, one_model, resample
-from climbench.evaluation.rules import Names, Selection, chosen_names
+from climbench.evaluation.rules import Draws, Names, Selection, chosen_names
 from climbench.evaluation.significance import (
     Array,
     diebold_mariano,
@@ -28,6 +29,7 @@ from climbench.evaluation.significance import (
 
 Autocorrelation = Literal["automatic", "lead"]
 DESCRIPTIONS = ("orientation", "unit_power", "unit", "variable", "level", "units")
+MOST_NAMES = 6  # of what only one file has, in the line about it
 SIGNS = {"better": ("▲", "bold green"), "worse": ("▼", "bold red")}
 
 
@@ -35,7 +37,7 @@ class Options(Selection):
     """What a comparison may be told, see :func:`compare`."""
 
     metrics: Names = None
-    bootstrap: int = Field(default=1000, ge=1, le=100_000)
+    bootstrap: Draws = 1000
     confidence: float = Field(default=0.95, gt=0, lt=1)
     seed: int = Field(default=0, ge=0)
     autocorrelation: Autocorrelation = "automatic"
@@ -80,7 +82,8 @@ def compare(
     candidate_model, reference_model
         Names; needed where a dataset holds several models.
     bootstrap, confidence, seed
-        Number of draws, share between the bounds, seed of the random numbers.
+        Number of draws (at least 100, or 0: neither bounds nor tests of forecasts), share between
+        the bounds, seed of the random numbers.
     autocorrelation
         What the test takes into account: ``automatic`` the slow variations of the differences,
         ``lead`` as many lags as the forecasts overlap (see
@@ -91,12 +94,13 @@ def compare(
     xarray.Dataset
         ``candidate``, ``reference``, ``difference`` (candidate minus reference; of sizes where
         zero is best), ``lower``, ``upper``, ``p``, ``q`` and ``mark``, each ``[metric, channel,
-        region, lead_time | scenario]``.
+        region, lead_time | scenario]``. The attribute ``only_in_one`` tells what only one has.
 
     Raises
     ------
     UserError
-        If a name is not there, or the scores were made differently or from other samples.
+        If a name is not there, the scores were made differently or from other samples, or have
+        nothing in common.
     """
     options = Options.parse(
         {
@@ -120,6 +124,7 @@ def compare(
     chosen = chosen_names(options.metrics, pair.reference["metric"], opening)
     labels = options.labels(pair.reference)
     labels = {dim: labels[dim] for dim in ("channel", "region", pair.condition)}
+    only_in_one = _only_in_one(pair, {"metric": chosen, **labels})
     parts = [_compare_one(pair, metric, labels, options) for metric in chosen]
     dims = ("metric", *labels)
     result = xr.Dataset(
@@ -130,6 +135,9 @@ def compare(
     result = result.assign_coords(
         {name: described[name].drop_vars("model") for name in DESCRIPTIONS if name in described}
     )
+    if not result["difference"].notnull().any():
+        one, two = pair.names
+        raise UserError(f"The scores of '{one}' and '{two}' share no score that both have.")
     result["q"] = (dims, false_discovery(result["p"]))
     result["mark"] = (dims, _marks(result, 1.0 - confidence))
     return result.assign_attrs(
@@ -139,7 +147,40 @@ def compare(
         conventions=pair.reference.attrs["conventions"],
         bootstrap=json.dumps({"confidence": confidence, "draws": bootstrap, "seed": seed}),
         autocorrelation=autocorrelation,
+        only_in_one=only_in_one,
     )
+
+
+def _only_in_one(pair: Pair, wanted: Mapping[str, Sequence[Any]]) -> str:
+    """Return, in words, what of the wanted labels the candidate lacks, and what it has beside all.
+
+    Raises
+    ------
+    UserError
+        If it has none of a dimension.
+    """
+    lacking: dict[str, list[str]] = {"candidate": [], "reference": []}
+    for dim, labels in wanted.items():
+        own, other = (list(scores[dim].to_numpy()) for scores in (pair.candidate, pair.reference))
+        if not set(labels) & set(own):
+            raise UserError(
+                f"The scores of candidate and reference have no {dim} in common: "
+                f"{_listed(dim, own)} and {_listed(dim, labels)}; evaluate both with the same."
+            )
+        beyond = [label for label in own if label not in other]
+        whole = len(labels) == len(other)
+        absent = [label for label in labels if label not in own]
+        for role, only in (("reference", absent), ("candidate", beyond * whole)):
+            lacking[role] += [f"{dim.replace('_', ' ')} {_listed(dim, only)}"] if only else []
+    return "; ".join(
+        f"only the {role} has {', '.join(only)}" for role, only in lacking.items() if only
+    )
+
+
+def _listed(dim: str, labels: Sequence[Any]) -> str:
+    names = [f"{label:g} h" if dim == "lead_time" else str(label) for label in labels]
+    more = len(names) - MOST_NAMES
+    return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _simulated(*scores: xr.Dataset) -> bool:
@@ -248,7 +289,8 @@ def comparison_table(result: xr.Dataset, most: int = 60, width: int = 80) -> Ren
             <= width
         ):
             break
-    return Group(title, *tables, Text(_count(rows, most, result)))
+    notes = [f"Not compared: {result.attrs['only_in_one']}."] * bool(result.attrs["only_in_one"])
+    return Group(title, *tables, *map(Text, [*notes, _count(rows, most, result)]))
 
 
 def _tables(rows: pd.DataFrame, places: Sequence[str], headings: Sequence[str]) -> list[Table]:
@@ -280,8 +322,8 @@ def _table(heading: str, places: Sequence[str], rows: pd.DataFrame) -> Table:
 
 def _numbers(row: Mapping[Any, Any]) -> list[str]:
     """Return a row's numbers as text; a dash where there is none."""
-    changes = {"difference": "+.3g", "lower": "+.2g", "upper": "+.2g"}
-    texts = [f"{row['reference']:.4g}"]
+    changes = {"difference": "+z.3g", "lower": "+z.2g", "upper": "+z.2g"}
+    texts = [f"{row['reference']:z.4g}"]
     texts += [
         f"{row[key]:{how}}" if not np.isnan(row[key]) else "–" for key, how in changes.items()
     ]

@@ -39,10 +39,11 @@ def unit_of(units: str, power: int) -> str:
 
     Examples
     --------
-    >>> unit_of("m s-1", 2), unit_of("K", 1), unit_of("K", 0)
-    ('(m s-1)^2', 'K', '1')
+    >>> unit_of("m s-1", 2), unit_of("K", 2), unit_of("K", 1), unit_of("K", 0)
+    ('(m s-1)^2', 'K^2', 'K', '1')
     """
-    return {0: "1", 1: units}.get(int(power), f"({units})^{int(power)}")
+    base = units if units.isalpha() else f"({units})"
+    return {0: "1", 1: units}.get(int(power), f"{base}^{int(power)}")
 
 
 def write_scores(scores: xr.Dataset, directory: Path) -> tuple[Path, Path]:

@@ -142,7 +142,10 @@ def _beyond_noise(
     if rule.noise is None or rule.confidence is None:
         return np.full(other.shape, np.nan)
     noise = case.pair.noise(rule.metric, labels)
-    if noise is None or np.isnan(noise[np.isfinite(ahead)]).any():
+    unknown = noise is None or bool(np.isnan(noise[np.isfinite(ahead)]).any())
+    if unknown and rule.noise == "internal_variability_if_known":
+        return np.full(other.shape, np.nan)
+    if noise is None or unknown:
         one, two = case.pair.names
         raise UserError(
             f"{opening}: the scores of '{one}' and '{two}' do not say how much of {rule.metric} is "
@@ -216,18 +219,21 @@ def _comparison(
     own, other = scores
     candidate, reference = case.pair.names
     if outcome == "not significant":
-        verb = "is ahead of" if ahead > 0 else "is behind"
+        met = f"is ahead of {reference}" if ahead > 0 else f"is behind {reference}"
+    elif ahead > 0 and outcome == "fail":
+        met = f"does not beat {reference} by the margin"
     else:
         verb = "beats" if ahead > 0 else "falls behind" if ahead < 0 else "equals"
+        met = f"{verb} {reference}"
     sized = case.pair.orientation(case.rule.metric) == "zero"
-    shown = [f"|{value:.4g}|" if sized else f"{value:.4g}" for value in scores]
+    shown = [f"|{value:z.4g}|" if sized else f"{value:z.4g}" for value in scores]
     if sized:
         own, other = abs(own), abs(other)
     relation = "<" if own < other else ">" if own > other else "="
     finite = other != 0 and np.isfinite([own, other]).all()
-    change = f" ({100 * (own - other) / abs(other):+.1f} %)" if finite else ""
+    change = f" ({100 * (own - other) / abs(other):+z.1f} %)" if finite else ""
     values = f" {relation} ".join(shown)
-    return f"{candidate} {verb} {reference} on {place}: {values}{change}"
+    return f"{candidate} {met} on {place}: {values}{change}"
 
 
 def _notes(rule: Rule, outcome: Outcome, made: dict[str, bool]) -> str:

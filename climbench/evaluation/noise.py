@@ -46,10 +46,14 @@ class MemberNoise:
 
     def deviation(self) -> Array:
         """Return the standard deviation of each score ``[metric, channel, region, condition]``."""
+        if self.draws.shape[-1] < 2:
+            return np.full_like(self.floor, np.nan)
         return np.asarray(self.draws.std(axis=-1, ddof=1))
 
     def bounds(self, score: Array, confidence: float) -> tuple[Array, Array]:
         """Return the bounds of the scores ``[metric, channel, region, condition]``."""
+        if not self.draws.shape[-1]:
+            return np.full_like(score, np.nan), np.full_like(score, np.nan)
         lower, upper = interval(np.moveaxis(self.draws, -1, 0), confidence)
         return score + lower, score + upper
 
@@ -80,7 +84,9 @@ def draw_members(
     for channel in range(len(data.channels)):
         for condition in range(conditions):
             here = (channel, slice(None), condition)
-            prediction, members = _fields(data, truth, channel, condition)
+            prediction, members = fields_of(data, truth, channel, condition)
+            if len(members) < 2:  # one tells no noise
+                continue
             for number in floors:
                 floor[(number, *here)] = noise_floor(members, regions, metrics[number])
             if bootstrap.draws < 2 or not told:
@@ -118,20 +124,26 @@ def with_member_noise(scores: xr.Dataset, noise: MemberNoise, confidence: float)
         if get_metric(str(label)).name in SQUARES_ADD:
             score = scores["score"].to_numpy()[0, number]
             above[number] = skill_above_noise(score, noise.floor[number])
-    return scores.assign(
+    scores = scores.assign(
         lower=(dims, lower[np.newaxis]),
         upper=(dims, upper[np.newaxis]),
         noise_floor=(dims, noise.floor[np.newaxis]),
         above_noise_floor=(dims, above[np.newaxis]),
         score_noise=(dims, deviation[np.newaxis]),
-        member_draws=((*dims, "draw"), noise.draws[np.newaxis].astype(np.float32)),
     )
+    if not noise.draws.shape[-1]:
+        return scores
+    draws = noise.draws[np.newaxis].astype(np.float32)
+    return scores.assign(member_draws=((*dims, "draw"), draws))
 
 
-def _fields(
+def fields_of(
     data: Data, truth: Source, channel: int, condition: int
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return prediction ``[sample, cell]`` and members of the truth ``[member, sample, cell]``."""
+    """Return prediction ``[sample, cell]`` and members of the truth ``[member, sample, cell]``.
+
+    Members that the scenario lacks are left out.
+    """
     pairs = data.pairs
     present = np.flatnonzero(pairs.truth_time[:, condition] != ABSENT)
     own = [data.channels[channel]]
@@ -158,4 +170,4 @@ def _fields(
     slab = truth.read(variable, data.layout, places)
     member = np.arange(truth.dataset.sizes["member"])[:, None]
     members = slab.values[slab.rows(**{**places, "time": times}, member=member)]
-    return prediction, members
+    return prediction, members[np.isfinite(members).any(axis=(1, 2))]

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 import yaml
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -22,6 +23,7 @@ from climbench.errors import UserError, nearest
 REFERENCE = "reference"
 """Stands for the model that the gate is given as reference."""
 FEWEST_DRAWS = 100  # fewer say nothing about the ends of a 95 % interval
+MOST_DRAWS = 100_000  # memory and time grow with them; more change no digit that is shown
 
 
 def listed(given: Any) -> Any:
@@ -43,6 +45,16 @@ def listed(given: Any) -> Any:
 
 Names = Annotated[Annotated[list[str], Field(min_length=1)] | None, BeforeValidator(listed)]
 Hours = Annotated[Annotated[list[float], Field(min_length=1)] | None, BeforeValidator(listed)]
+
+
+def enough_draws(draws: int) -> int:
+    """Refuse a few draws, of which the ends of an interval would be the extremes."""
+    if 0 < draws < FEWEST_DRAWS:
+        raise ValueError(f"give at least {FEWEST_DRAWS} draws, or 0 for none")
+    return draws
+
+
+Draws = Annotated[int, Field(ge=0, le=MOST_DRAWS), AfterValidator(enough_draws)]
 
 
 class Checked(BaseModel):
@@ -186,7 +198,8 @@ class Rule(Selection):
         decide.
     noise
         With ``internal_variability`` a difference must also exceed what the finite ensemble
-        behind the truth explains (``score_noise`` in the scores).
+        behind the truth explains (``score_noise`` in the scores);
+        ``internal_variability_if_known`` asks that only where the truth had members.
     """
 
     metric: str
@@ -195,7 +208,7 @@ class Rule(Selection):
     not_worse_than: str | None = Field(default=None, min_length=1)
     margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
     confidence: float | None = Field(default=0.95, gt=0, lt=1)
-    noise: Literal["internal_variability"] | None = None
+    noise: Literal["internal_variability", "internal_variability_if_known"] | None = None
 
     @field_validator("regions", mode="before")
     @classmethod
@@ -228,16 +241,9 @@ class GateRules(Checked):
 
     name: str
     description: str = ""
-    bootstrap: int = Field(default=1000, ge=0)
+    bootstrap: Draws = 1000
     seed: int = Field(default=0, ge=0)
     rules: list[Rule] = Field(min_length=1)
-
-    @field_validator("bootstrap")
-    @classmethod
-    def _enough_draws(cls, draws: int) -> int:
-        if 0 < draws < FEWEST_DRAWS:
-            raise ValueError(f"give at least {FEWEST_DRAWS} draws, or 0 for none")
-        return draws
 
 
 class _Unique(yaml.SafeLoader):

@@ -18,6 +18,8 @@ from climbench.evaluation.distributed import accumulate_on
 from climbench.evaluation.land import LandMask
 from climbench.evaluation.noise import draw_members, with_member_noise
 from climbench.evaluation.obstacles import obstacle
+from climbench.evaluation.references import with_references
+from climbench.evaluation.rules import FEWEST_DRAWS, MOST_DRAWS
 from climbench.evaluation.scores import MAPS, Bootstrap, scores_dataset
 from climbench.evaluation.source import Source, check_same_grid, content_hash, open_source
 from climbench.evaluation.streaming import Data, accumulate
@@ -27,6 +29,7 @@ from climbench.evaluation.truth_members import (
     members_of_truth,
     scan_truth,
     which_truth,
+    without_bounds,
 )
 from climbench.evaluation.vectors import with_vectors
 from climbench.grids import WEIGHTINGS, Weighting
@@ -46,7 +49,6 @@ from climbench.metrics.statistic import Statistic
 from climbench.metrics.vector import WindVectorError
 
 LARGEST_MAPS = 2 * 2**30  # bytes of sums per cell
-MOST_DRAWS = 100_000  # memory and time grow with them; more change no digit that is shown
 MissingForecast = Literal["error", "skip"]
 
 
@@ -98,7 +100,7 @@ def evaluate(
         its latitude, or ``none``.
     regions
         See :func:`climbench.metrics.region_weights`. A truth, else a climatology, with a
-        ``land_sea_mask`` decides what is land.
+        ``land_sea_mask`` (or ``lsm``) that does not change in time decides what is land.
     model
         Name in the scores; by default the predictions' attribute ``model``, else the file's name.
     period
@@ -117,8 +119,8 @@ def evaluate(
         ``season``, ``month``, ``hour`` or ``year`` of the sample: the scores of each as well, as
         ``score_by_<bins>``.
     bootstrap, confidence, seed
-        Moving-block bootstrap over initial times: number of draws (0 for none), share between
-        the bounds, seed.
+        Moving-block bootstrap over initial times: number of draws (at least 100, or 0 for none),
+        share between the bounds, seed.
     scheduler
         Address of a dask.distributed scheduler whose workers share the initial times; they must
         see the same files.
@@ -173,7 +175,8 @@ def evaluate(
     if climate is not None:
         check_units(climate, channels, single_truth.label)
     data = Data(forecasts, single_truth, climate, pairs, channels, forecasts.layout)
-    land = LandMask.of({"truth": target, "climatology": reference}, data.layout, chosen_preset.land)
+    masks = {"truth": target, "climatology": reference}
+    land = LandMask.of(masks, data.layout, chosen_preset.land, regions)
     weights = Regions(_cell_weights(data.layout, land, regions, weighting))
     cell_statistics = [s for metric in chosen for s in metric.cell_statistics]
     cell_statistics += list(MAPS) if maps else []
@@ -207,6 +210,8 @@ def evaluate(
         single = [metric for metric in chosen if metric.curve is None]
         noise = draw_members(data, target, weights, single, draw)
         scores = with_member_noise(scores, noise, confidence)
+    if pairs.condition == "scenario":
+        scores = with_references(scores, data, target, weights)
     if bins is not None:
         scores[f"score_by_{bins}"] = binned(scores, bins)
     simulated = "true" in (forecasts.dataset.attrs.get("simulated"), _simulated(target))
@@ -226,7 +231,9 @@ def evaluate(
         hashed["climatology_hash"],
         data.members,
     )
-    conventions["truth"], notes = which_truth(target, chosen)
+    conventions["truth"], notes = which_truth(target, chosen, data.members)
+    if pairs.condition == "scenario" and bootstrap:
+        notes += without_bounds(target, chosen, data.members)
     hashed["notes"] = notes + units_assumed(forecasts, target, data.channels)
     return scores.assign_attrs(
         samples_without_truth=json.dumps({scores["model"].item(): without_truth(pairs)}),
@@ -247,6 +254,11 @@ def _check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:
             raise UserError(f"The option '{option}' must be 0 or a whole number, not {value!r}.")
     if bootstrap > MOST_DRAWS:
         raise UserError(f"The option 'bootstrap' must be at most {MOST_DRAWS}, not {bootstrap}.")
+    if 0 < bootstrap < FEWEST_DRAWS:
+        raise UserError(
+            f"The option 'bootstrap' must be at least {FEWEST_DRAWS}, or 0 for no bounds, not "
+            f"{bootstrap}."
+        )
 
 
 def _names_of_regions(regions: Any) -> list[str]:

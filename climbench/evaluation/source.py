@@ -134,6 +134,9 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
     latitude = np.asarray(dataset["latitude"], dtype=np.float64)
     longitude = np.mod(np.round(np.asarray(dataset["longitude"], dtype=np.float64), 6), 360.0)
     rows, columns = np.argsort(latitude), np.argsort(longitude)
+    if np.any(np.abs(latitude) > 90.0 + 1e-6):
+        farthest = latitude[np.argmax(np.abs(latitude))]
+        raise UserError(f"{label}: the latitude {farthest:g} lies beyond the poles: correct it.")
     for name, values in (("latitude", latitude[rows]), ("longitude", longitude[columns])):
         if np.any(np.diff(values) <= 0) or not np.all(np.isfinite(values)):
             raise UserError(f"{label}: the coordinate '{name}' has repeated or missing values.")

@@ -26,12 +26,14 @@ from climbench.evaluation import (
     write_scores,
 )
 from climbench.experiments.stage import Stage, content_hash
+from climbench.metrics import get_metric, metric_families
 from climbench.prediction import predict
 from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard, report
 from climbench.store import open_store, store_hash
+from climbench.store.opening import read_group
 from climbench.tasks import Task
-from climbench.training import steady_batch, train
+from climbench.training import initial_weights_hash, steady_batch, train
 
 console = Console(stderr=True)
 
@@ -68,7 +70,7 @@ class RunConfig(Options):
             If an option is unknown, missing or of the wrong type; the sentence names it.
         """
         try:
-            return cls(**values)
+            return cls(**_narrowed(values))
         except ValidationError as error:
             first = error.errors()[0]
             option = ".".join(str(part) for part in first["loc"])
@@ -89,6 +91,21 @@ class RunConfig(Options):
                     f"option '{option}' = {name} is none of the models ({', '.join(self.models)}): "
                     "name one of them, or leave the gate out with '~gate'."
                 )
+
+
+def _narrowed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with ``model`` as the one model beside what it is held against.
+
+    The gate then judges it against the experiment's reference; against itself there is no gate.
+    """
+    options = dict(values)
+    model = options.pop("model", None)
+    if model is None:
+        return options
+    name, reference = str(model.get("name")), options.get("reference")
+    kept = {key: own for key, own in options["models"].items() if key == reference != name}
+    options |= {"models": {**kept, name: model}, "candidate": name}
+    return options if kept else {**options, "gate": None, "candidate": None}
 
 
 @dataclass(frozen=True)
@@ -124,6 +141,8 @@ def fit(config: RunConfig, task: Task, name: str, model: ModelConfig) -> tuple[P
     """Train one model, if it is not trained, and return its checkpoint and the stage's hash."""
     trainer = config.trainer.model_dump(exclude={"progress_bar", "num_workers"})
     inputs = {"task": task.hash, "model": model.model_dump(), "trainer": trainer}
+    if model.initial_weights is not None:
+        inputs["initial_weights"] = initial_weights_hash(model.initial_weights)
     stage = Stage(f"train/{name}", inputs, config.runs_dir / config.name)
     if not stage.finished:
         console.print(f"[bold]train[/]  {name}")
@@ -221,16 +240,28 @@ def _score(
     )
 
     def work(path: Path) -> None:
-        scores = evaluate(
-            folder / "predictions.zarr",
-            task.truth(),
-            climatology,
-            model=name,
-            **config.evaluation,
-        )
+        predictions = folder / "predictions.zarr"
+        options = dict(config.evaluation)
+        if "member" not in read_group(predictions).dims and "metrics" in options:
+            options["metrics"] = without_ensemble(options["metrics"])
+        scores = evaluate(predictions, task.truth(), climatology, model=name, **options)
         write_scores(scores, path)
 
     return scoring.run(work)
+
+
+def without_ensemble(metrics: Any) -> Any:
+    """Return the metrics that one answer can be scored by: those of ensembles are left out.
+
+    Examples
+    --------
+    >>> without_ensemble(["rmse", "crps", "probabilistic"])
+    ['rmse', 'probabilistic']
+    """
+    families = metric_families()
+    named = [metrics] if isinstance(metrics, str) else metrics
+    kept = [m for m in named if m in families or not get_metric(m).needs_members]
+    return kept or metrics  # nothing left is a mistake, which evaluate names
 
 
 def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path) -> None:

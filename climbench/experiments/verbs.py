@@ -29,9 +29,12 @@ def run_verb(config: Config) -> int:
     """Run an experiment and show its leaderboard; its gate decides the exit code if asked to."""
     from hydra.core.hydra_config import HydraConfig
 
+    from climbench.experiments.kinds import run_kind
     from climbench.experiments.run import RunConfig, run, show
 
     words = shlex.join(["climbench", "run", *HydraConfig.get().overrides.task])
+    if config.get("kind"):
+        return run_kind({**config, "command": words})
     options = RunConfig.parse({**config, "command": words})
     result = run(options)
     show(result)
@@ -42,9 +45,10 @@ def run_verb(config: Config) -> int:
 def train_verb(config: Config) -> int:
     """Train one model on an experiment's task and print the checkpoint's path."""
     from climbench.config import ModelConfig
+    from climbench.experiments.kinds import shared_options
     from climbench.experiments.run import RunConfig, fit, prepare
 
-    options = dict(config)
+    options = shared_options(config)
     model = options.pop("model", None)
     if model is None:
         raise UserError("climbench train needs model=...: `climbench list models` shows them.")
@@ -90,6 +94,25 @@ def predict_verb(config: Config) -> int:
     output = Path(config["output"] or checkpoint.with_suffix(".predictions.zarr"))
     _say(str(predict(checkpoint, task, output, config["batch_size"])))
     return 0
+
+
+def emulate_verb(config: Config) -> int:
+    """Project a pathway with an emulator, print what to look at and the page's path."""
+    from climbench.experiments.projection import project
+
+    options = {key: config[key] for key in EMULATE_OPTIONS}
+    output = Path(config["output"] or Path("projections") / Path(config["scenario"]).stem)
+    found = project(output, options)
+    for note in found.notes:
+        _say(f"note: {note}")
+    _say(str(output / "index.html"))
+    return 0
+
+
+EMULATE_OPTIONS = (
+    *("checkpoint", "scenario", "store", "members"),
+    *("maps_like", "climate_model", "batch_size"),
+)
 
 
 def evaluate_verb(config: Config) -> int:

@@ -139,6 +139,11 @@ def chosen_metrics(
 
 def _known(name: str, preset: Preset) -> Metric:
     bare = name.partition("(")[0].strip()
+    if bare in metric_families():
+        raise UserError(
+            f"'{bare}' is a family of metrics and takes no parameters: name a metric of it, such "
+            f"as {metric_families()[bare][0]}{name.strip().removeprefix(bare)}."
+        )
     if bare not in metric_names():
         known = [*metric_names(), *metric_families()]
         raise UserError(f"There is no metric '{bare}': {nearest(bare, known)}")

@@ -108,6 +108,7 @@ class RankedEvents(Event, FieldStatistic):
     """
 
     name: ClassVar[str] = "ranked_events"
+    takes_members: ClassVar[bool] = True
 
     def components(self, layout: Layout, members: int) -> tuple[str, ...]:
         """Return both areas."""

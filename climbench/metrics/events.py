@@ -98,7 +98,12 @@ class AtThreshold:
 
     def __post_init__(self) -> None:
         if (self.threshold is None) == (self.quantile is None):
-            raise ValueError("give threshold=.. or quantile=..")
+            both = self.threshold is not None
+            raise ValueError(
+                "give only one of threshold and quantile"
+                if both
+                else "give threshold=.. or quantile=.."
+            )
         if self.threshold is not None and not _is_number(self.threshold):
             raise ValueError(f"threshold={self.threshold} is no number")
         if self.quantile is not None:

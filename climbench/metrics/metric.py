@@ -87,6 +87,10 @@ class Metric(ABC):
         """Whether one of the statistics needs an ensemble."""
         return any(statistic.needs_members for statistic in self.statistics)
 
+    def of_ensemble(self, members: int) -> bool:
+        """Tell whether it is one of each of so many members, not of their mean."""
+        return any(statistic.of_ensemble(members) for statistic in self.statistics)
+
     def coordinate(self, layout: Layout, members: int) -> Array:
         """Return the coordinate along ``curve``, such as wavenumbers.
 

@@ -73,6 +73,7 @@ class Statistic(ABC):
     name: ClassVar[str]
     needs_climatology: ClassVar[bool] = False
     needs_members: ClassVar[bool] = False
+    takes_members: ClassVar[bool] = False  # of an ensemble where there is one
     kernel: ClassVar[Kernel] = staticmethod(in_batches)
 
     @property
@@ -84,6 +85,10 @@ class Statistic(ABC):
     def companions(self) -> tuple[Companion, ...]:
         """Which further fields of the climatology it needs."""
         return ()
+
+    def of_ensemble(self, members: int) -> bool:
+        """Tell whether it is one of each member, where there are ``members``, not their mean."""
+        return self.needs_members or (self.takes_members and members > 0)
 
     def components(self, layout: Layout, members: int) -> tuple[str, ...]:
         """Return the labels of its components; empty for a single number.

@@ -89,7 +89,11 @@ def drawn_scores(
 def scores_against(
     prediction: NDArray[Any], truths: Array, regions: Regions, metrics: Sequence[Metric]
 ) -> list[Array]:
-    """Return the scores ``[draw, region]`` of a prediction against ``[draw, sample, cell]``."""
+    """Return the scores ``[draw, region]`` against truths ``[draw, sample, cell]``.
+
+    The prediction is the same for all draws ``[sample, cell]``, or each draw has its own
+    ``[draw, sample, cell]``.
+    """
     draws, samples, cells = truths.shape
     layout = Layout(np.zeros(1), np.zeros(cells))  # where cells lie is nothing to the metrics
     state = State.zeros(
@@ -102,9 +106,12 @@ def scores_against(
         tuple(dict.fromkeys(s for metric in metrics for s in metric.cell_statistics)),
     )
     year, draw = np.ogrid[:samples, :draws]
-    rows = np.ascontiguousarray(np.stack([year + 0 * draw, year + samples * draw])[..., np.newaxis])
+    own = samples if prediction.ndim == 3 else 0
+    rows = np.ascontiguousarray(
+        np.stack([year + own * draw, year + samples * draw])[..., np.newaxis]
+    )
     block = Fields(
-        Stack(prediction, rows[0]),
+        Stack(prediction.reshape(-1, cells), rows[0]),
         Stack(truths.reshape(-1, cells), rows[1]),
         None,
         layout,

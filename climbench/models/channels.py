@@ -42,6 +42,33 @@ def last_input(signature: Signature, sample: Sample) -> Tensor:
     return torch.stack(fields, dim=2)
 
 
+def driver(signature: Signature, sample: Sample, name: str) -> Tensor:
+    """Return a channel of the forcings, or of the inputs at the last step of their history.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, lead, latitude, longitude]``; an input is the same for all leads.
+    """
+    if name in signature.forcings:
+        return sample.forcings[:, :, signature.forcings.index(name)]
+    field = sample.inputs[:, -1:, signature.inputs.index(name)]
+    return field.expand(-1, sample.lead_time.shape[1], -1, -1)
+
+
+def each_step(sample: Sample) -> Sample:
+    """Return every step of the history as a sample of its own, with the forcings of all leads.
+
+    The steps of a sample follow each other, oldest first: inputs ``[batch * history, 1, channel,
+    latitude, longitude]``, forcings ``[batch * history, lead, ...]``; the rest stays.
+    """
+    history = sample.inputs.shape[1]
+    return sample._replace(
+        inputs=sample.inputs.flatten(0, 1)[:, None],
+        forcings=sample.forcings.repeat_interleave(history, dim=0),
+    )
+
+
 def calendar_features(day_of_year: Tensor, hour: Tensor, longitude: Tensor) -> Tensor:
     r"""Return the first harmonics of the season and of the local solar day.
 

@@ -99,8 +99,10 @@ def _beyond(fields: Tensor, rows_on_pole: int | None, width: int) -> Tensor:
 class GlobeConv2d(nn.Conv2d):
     """A convolution of odd kernel size on the sphere: the grid keeps its shape."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, edges: Edges) -> None:
-        super().__init__(inputs, outputs, kernel)
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, edges: Edges, bias: bool = True
+    ) -> None:
+        super().__init__(inputs, outputs, kernel, bias=bias)
         self.edges = edges
         self.width = kernel // 2
 

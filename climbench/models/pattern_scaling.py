@@ -5,13 +5,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from climbench.errors import UserError, nearest
-from climbench.grids import latitude_weights
-from climbench.models.closed_form import ClosedForm
+from climbench.models.pattern_scaling_stages import TwoStageRegression
 from climbench.tasks.sample import Sample, Signature
 
 
-class PatternScaling(ClosedForm):
+class PatternScaling(TwoStageRegression):
     r"""Two straight lines, both by ordinary least squares with intercept.
 
     1. The area-weighted global mean follows a scalar predictor,
@@ -26,7 +24,7 @@ class PatternScaling(ClosedForm):
     Parameters
     ----------
     signature
-        The question; one lead.
+        The question.
     predictor
         The channel :math:`E` among the inputs (its last step) or the forcings; by default the
         cumulative emissions of carbon dioxide. Where it is a map, its area mean is taken.
@@ -44,63 +42,37 @@ class PatternScaling(ClosedForm):
     climate emulators; Santer et al. (1990).
     """
 
-    weights: Tensor
-    predictor_moments: Tensor
-    global_moments: Tensor
-    local_sum: Tensor
-    local_product: Tensor
-    line: Tensor
-    slope: Tensor
-    intercept: Tensor
-
     def __init__(
         self,
         signature: Signature,
         predictor: str = "carbon_dioxide",
         global_mean_of: str | None = None,
     ) -> None:
-        super().__init__(signature)
-        _require(predictor, (*signature.inputs, *signature.forcings), "predictor")
-        target = signature.targets[0] if global_mean_of is None else global_mean_of
-        _require(target, signature.targets, "global_mean_of")
-        self.predictor, self.target = predictor, signature.targets.index(target)
+        super().__init__(signature, global_mean_of, [predictor], global_count=1, local_count=1)
+        self.predictor = predictor
 
-        cells = signature.shape[0] * signature.shape[1]
-        weights = torch.from_numpy(latitude_weights(signature.latitude, "area"))[:, None] / cells
-        self.register_buffer("weights", weights, persistent=False)
-        field = (len(signature.targets), *signature.shape)
-        self.register_statistic("predictor_moments", 4)  # sums of 1, E, E^2, E T
-        self.register_statistic("global_moments", 3)  # sums of 1, T, T^2
-        self.register_statistic("local_sum", *field)
-        self.register_statistic("local_product", *field)
-        self.register_buffer("line", torch.zeros(2, dtype=torch.float64))
-        self.register_buffer("slope", torch.zeros(field, dtype=torch.float64))
-        self.register_buffer("intercept", torch.zeros(field, dtype=torch.float64))
+    @property
+    def line(self) -> Tensor:
+        """Slope and intercept of stage 1, normalised."""
+        return self.global_coefficients.flip(0)
 
-    def accumulate(self, sample: Sample) -> None:
-        """Add a batch of years to the sums of both stages."""
-        local = sample.targets.flatten(0, 1).double()
-        mean = self.area_mean(local[:, self.target])
-        scalar = self.predictor_of(sample).flatten()
-        one = torch.ones_like(mean)
-        self.predictor_moments += torch.stack([one, scalar, scalar**2, scalar * mean]).sum(1)
-        self.global_moments += torch.stack([one, mean, mean**2]).sum(1)
-        self.local_sum += local.sum(0)
-        self.local_product += torch.einsum("n,n...->...", mean, local)
+    @property
+    def slope(self) -> Tensor:
+        """Slopes of stage 2 ``[target, latitude, longitude]``, normalised."""
+        return self.local_coefficients[1]
 
-    def solve(self) -> None:
-        """Set ``line`` (slope, intercept of stage 1) and the maps ``slope`` and ``intercept``."""
-        count, total, square, product = self.predictor_moments
-        mean_sum, mean_square = self.global_moments[1:]
-        beta, alpha = _straight_line(count, total, square, mean_sum, product)
-        self.line = torch.stack([beta, alpha])
-        self.slope, self.intercept = _straight_line(
-            count, mean_sum, mean_square, self.local_sum, self.local_product
-        )
+    @property
+    def intercept(self) -> Tensor:
+        """Intercepts of stage 2 ``[target, latitude, longitude]``, normalised."""
+        return self.local_coefficients[0]
 
-    def forward(self, sample: Sample) -> Tensor:
-        """Return both stages chained ``[batch, lead, target, latitude, longitude]``."""
-        return self.local_from_global(self.global_from_predictor(self.predictor_of(sample)))
+    def global_features(self, sample: Sample) -> Tensor:
+        """Return the predictor ``[batch, lead, 1]``."""
+        return self.predictor_of(sample)[..., None]
+
+    def predictor_of(self, sample: Sample) -> Tensor:
+        """Return the area mean of the predictor ``[batch, lead]``, normalised, float64."""
+        return self.driver_mean(sample, self.predictor)
 
     def global_from_predictor(self, predictor: Tensor) -> Tensor:
         """Return stage 1, the global mean for a predictor of any shape, both normalised."""
@@ -108,8 +80,7 @@ class PatternScaling(ClosedForm):
 
     def local_from_global(self, global_mean: Tensor) -> Tensor:
         """Return stage 2, the fields for global means ``[batch, lead]``, both normalised."""
-        scale = global_mean.to(self.slope)[:, :, None, None, None]
-        return (self.intercept + self.slope * scale).float()
+        return self.fields_of(global_mean.to(self.slope)[..., None])
 
     def maps(self, mean: Sequence[float], std: Sequence[float]) -> tuple[Tensor, Tensor]:
         """Return slope and intercept in physical units.
@@ -129,34 +100,3 @@ class PatternScaling(ClosedForm):
         scale = torch.as_tensor(std).to(self.slope)[:, None, None]
         slope = self.slope * scale / scale[self.target]
         return slope, self.intercept * scale + offset - slope * offset[self.target]
-
-    def predictor_of(self, sample: Sample) -> Tensor:
-        """Return the area mean of the predictor ``[batch, lead]``, normalised, float64."""
-        if self.predictor in self.signature.forcings:
-            field = sample.forcings[:, :, self.signature.forcings.index(self.predictor)]
-            return self.area_mean(field)
-        field = sample.inputs[:, -1:, self.signature.inputs.index(self.predictor)]
-        return self.area_mean(field).expand(-1, sample.lead_time.shape[1])
-
-    def area_mean(self, field: Tensor) -> Tensor:
-        """Return the area-weighted mean over the last two axes, float64."""
-        return (field.double() * self.weights).sum((-2, -1))
-
-
-def _straight_line(
-    count: Tensor, x: Tensor, xx: Tensor, y: Tensor, xy: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Return slope and intercept of y on x from the sums of 1, x, x^2, y, x y."""
-    spread = xx - x**2 / count
-    slope = (xy - x * y / count) / spread
-    # A predictor that never changes explains nothing: slope zero, intercept the mean.
-    slope = torch.where(spread > 1e-12 * xx.clamp(min=1.0), slope, torch.zeros_like(slope))
-    return slope, (y - slope * x) / count
-
-
-def _require(name: str, choices: Sequence[str], option: str) -> None:
-    if name not in choices:
-        raise UserError(
-            f"PatternScaling: option '{option}' = '{name}' is not a channel of the task: "
-            f"{nearest(name, choices)}"
-        )

@@ -88,7 +88,7 @@ class ViT(nn.Module):
         for _ in range(decoder_depth):
             layers += [nn.Linear(embed_dim, embed_dim), nn.GELU()]
         self.head = nn.Sequential(*layers, nn.Linear(embed_dim, self.output.count * patch_size**2))
-        self.apply(_initialise)
+        self.apply(initialise)
         if residual:
             nn.init.zeros_(self.head[-1].weight)  # type: ignore[arg-type]
 
@@ -212,7 +212,8 @@ def unpatchify(tokens: Tensor, patches: tuple[int, int], size: int) -> Tensor:
     return grid.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
+    """Give a linear map its start: a normal distribution cut at two deviations, no bias."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

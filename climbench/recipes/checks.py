@@ -72,7 +72,8 @@ def _check_values(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) 
         if bool(empty.any()):
             raise UserError(f"'{array.name}' from {_source(array, inputs)} has no values at all.")
     elif "scenario" in array.dims or "member" in array.dims:
-        for one in inputs:
+        labelled = [one for one in inputs if {*one.coordinates} & {*map(str, empty.dims)}]
+        for one in labelled or inputs:
             if all(v in empty[k].values for k, v in one.coordinates.items() if k in empty.dims):
                 _check_years(empty, one)
     else:
@@ -90,13 +91,18 @@ def _check_values(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) 
 
 
 def _check_years(empty: xr.DataArray, source: Input) -> None:
-    """Refuse a source without any year, or with a hole between its first and its last."""
+    """Refuse a source without any year, or with a hole between its first and its last.
+
+    Of members that the file numbers itself, some scenarios may have fewer.
+    """
     labels: Mapping[Hashable, object] = {
         key: value for key, value in source.coordinates.items() if key in empty.dims
     }
     runs = empty.sel(labels)
     others = [name for name in runs.dims if name != "time"]
     table = runs.transpose("time", *others).values.reshape(runs.sizes["time"], -1).T
+    if "member" in others and not table.all():
+        table = table[~table.all(axis=1)]
     for run in table:
         full = np.flatnonzero(~run)
         if not full.size:

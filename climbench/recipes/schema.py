@@ -10,9 +10,12 @@ from climbench.recipes.dates import DateText
 from climbench.recipes.steps import Step, parse_step
 from climbench.recipes.strict import Strict
 
+Label = str | int | float
+ModelNumber = Annotated[int, Field(ge=0)]
+
 
 class Files(Strict):
-    """Files of an archive: NetCDF, GRIB or Zarr.
+    r"""Files of an archive: NetCDF, GRIB or Zarr.
 
     Attributes
     ----------
@@ -21,12 +24,25 @@ class Files(Strict):
         ``dates``.
     local
         The same files below ``data_root``; used when the caller gives a ``data_root``.
+    archive
+        Members to take where the address is a tar or zip file: names or globs. Members that lie
+        unpacked beside a local archive are found as well.
     coordinates
-        Coordinates that the files do not carry, such as ``{scenario: ssp126, member: r1}``.
+        Coordinates that the files do not carry, such as ``{scenario: ssp126, member: r1}``. A list
+        stands for as many sources: ``{scenario: [ssp126, ssp245]}``, with ``{scenario}`` in
+        ``address``, ``local`` or ``archive``.
     variables
-        Variables to read, by their names in the archive; all gridded ones by default.
+        Variables to read, by their names in the archive, global series among them; all gridded
+        ones by default.
+    annual
+        Years instead of the files' own times, each stamped the first of July, so that archives of
+        different calendars fit on one axis: ``mean`` of the twelve months by their lengths, or
+        what already is one field per year; ``interpolated`` also fills the years between.
     rename
         Names in the archive to names here, before sources are joined.
+    relabel
+        New spelling of labels by dimension, as regular expressions and what becomes of them:
+        ``{member: {'r(\d+)i(\d+)f(\d+)p(\d+)': 'r\1i\2p\4f\3'}}``.
     units
         Units of variables whose files give none or a wrong one.
     keys
@@ -38,9 +54,12 @@ class Files(Strict):
     kind: Literal["files"]
     address: str | list[str]
     local: str | list[str] | None = None
-    coordinates: dict[str, str | int | float] = Field(default_factory=dict)
+    archive: str | list[str] | None = None
+    coordinates: dict[str, Label | list[Label]] = Field(default_factory=dict)
     variables: list[str] | None = None
+    annual: Literal["mean", "interpolated"] | None = None
     rename: dict[str, str] = Field(default_factory=dict)
+    relabel: dict[str, dict[str, str]] = Field(default_factory=dict)
     units: dict[str, str] = Field(default_factory=dict)
     keys: dict[str, str | int] = Field(default_factory=dict)
     sha256: dict[str, str] = Field(default_factory=dict)
@@ -69,7 +88,14 @@ class SimulatedEarth(Strict):
     members
         Number of ensemble members.
     model
-        Which drawn "climate model": 0 has the central parameters.
+        Which drawn "climate model": 0 has the central parameters. A list gives a store with the
+        dimension ``source_id``, whose labels are ``planet-NUMBER``.
+    variables
+        Of ``tas``, ``pr``, ``diurnal_temperature_range`` and ``pr90``.
+    emission_maps
+        Whether sulphur dioxide and black carbon are maps (kg m-2 s-1) instead of totals (Mt yr-1).
+    grid
+        ``planet``: 32 x 64 cells of 5.625 degrees; ``climatebench``: 96 x 144, poles included.
     seed
         Seed of the parameters and of the internal variability.
     """
@@ -77,7 +103,12 @@ class SimulatedEarth(Strict):
     kind: Literal["simulated_earth"]
     scenarios: Annotated[list[str], Field(min_length=1)]
     members: Annotated[int, Field(ge=1)] = 1
-    model: Annotated[int, Field(ge=0)] = 0
+    model: ModelNumber | Annotated[list[ModelNumber], Field(min_length=1)] = 0
+    variables: Annotated[list[str], Field(min_length=1)] = Field(
+        default_factory=lambda: ["tas", "pr"]
+    )
+    emission_maps: bool = False
+    grid: Literal["planet", "climatebench"] = "planet"
     seed: int = 0
 
 
@@ -88,10 +119,17 @@ class Emissions(Strict):
     ----------
     variables
         Which of them; all by default.
+    address
+        An RCMIP table (csv, gzipped or not) in place of climbench's own, which is the same
+        protocol's with every tenth year.
+    local
+        The same table below ``data_root``.
     """
 
     kind: Literal["emissions"]
     variables: list[str] | None = None
+    address: str | None = None
+    local: str | None = None
 
 
 Source = Annotated[

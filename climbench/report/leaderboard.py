@@ -16,6 +16,7 @@ from climbench.report.ranking import (
     headline_of,
     key_leads,
     ranked,
+    reference_row,
     skill,
 )
 from climbench.report.wording import caption, numbers, percent, units_of, verdict, with_units
@@ -52,7 +53,10 @@ def leaderboard(scores: xr.Dataset, lead_hours: float = 24.0) -> RenderableType:
         tables = [_leads_table(scores, here, headline.metric, name) for name in channels]
     else:
         tables = [
-            _scenario_table(here.sel(channel=name, scenario=scenario))
+            _scenario_table(
+                here.sel(channel=name, scenario=scenario),
+                _references(scores, headline.region, name, scenario),
+            )
             for name in channels
             for scenario in scores["scenario"].values
         ]
@@ -82,15 +86,36 @@ def _leads_table(scores: xr.Dataset, here: xr.DataArray, metric: str, channel: s
     return _scores_table(with_units(channel, units_of(scores, metric, channel)), columns)
 
 
-def _scenario_table(here: xr.DataArray) -> Group:
+def _references(
+    scores: xr.Dataset, region: str, channel: str, scenario: str
+) -> dict[str, xr.DataArray]:
+    """Return rows [metric] to hold the models' scores against, such as internal variability."""
+    where = {"region": region, "channel": channel, "scenario": scenario}
+    known = "reference_score" in scores
+    names = [str(name) for name in scores["reference"].values] if known else []
+    rows = {name: reference_row(scores, name).sel(where) for name in names}
+    return {name: row for name, row in rows.items() if row.notnull().any()}
+
+
+def _scenario_table(here: xr.DataArray, references: dict[str, xr.DataArray]) -> Group:
     """Return the normalised errors [metric, model] of one channel in one scenario."""
     names = [str(name) for name in here["metric"].values]
-    normalised = [name for name in names if name.startswith("nrmse")]
-    columns = {name.replace("_", "\n"): here.sel(metric=name) for name in normalised or names}
-    return _scores_table(f"{here['channel'].item()}, {here['scenario'].item()}", columns)
+    normalised = [name for name in names if name.startswith("nrmse") and "(" not in name]
+    shown = normalised or names
+    columns = {name.replace("_", "\n"): here.sel(metric=name) for name in shown}
+    rows = {
+        name: dict(zip(columns, numbers(row.sel(metric=shown)), strict=True))
+        for name, row in references.items()
+    }
+    title = f"{here['channel'].item()}, {here['scenario'].item()}"
+    return _scores_table(title, columns, rows)
 
 
-def _scores_table(title: str, columns: dict[str, xr.DataArray]) -> Group:
+def _scores_table(
+    title: str,
+    columns: dict[str, xr.DataArray],
+    references: dict[str, dict[str, str]] | None = None,
+) -> Group:
     best = {
         heading: best_of(values, values["orientation"].item())
         for heading, values in columns.items()
@@ -99,11 +124,16 @@ def _scores_table(title: str, columns: dict[str, xr.DataArray]) -> Group:
     every = np.concatenate([values.values for values in columns.values()])
     parts = np.split(np.array(numbers(every)), len(columns))  # one number of decimals per table
     texts = {heading: part.tolist() for heading, part in zip(columns, parts, strict=True)}
-    return Group(Text(title, style="bold cyan"), _table(models, texts, best))
+    return Group(Text(title, style="bold cyan"), _table(models, texts, best, references))
 
 
-def _table(models: list[str], columns: dict[str, list[str]], best: dict[str, set[str]]) -> Table:
-    """Return a table with a row per model, the best of each column in bold."""
+def _table(
+    models: list[str],
+    columns: dict[str, list[str]],
+    best: dict[str, set[str]],
+    references: dict[str, dict[str, str]] | None = None,
+) -> Table:
+    """Return a table with a row per model, the best of each column in bold, then references."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("model", overflow="fold", max_width=24)
     for heading in columns:
@@ -114,5 +144,7 @@ def _table(models: list[str], columns: dict[str, list[str]], best: dict[str, set
             for heading, texts in columns.items()
         )
         table.add_row(Text(model), *cells)
+    for name, texts in (references or {}).items():
+        table.add_row(Text(f"({name})"), *(texts[heading] for heading in columns), style="dim")
     table.add_row()  # air between tables
     return table

@@ -11,7 +11,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from climbench.report.ranking import axis_of, key_leads
+from climbench.report.ranking import axis_of, key_leads, references_of
 from climbench.report.wording import number, place_name, units_of, with_margin
 
 CHANNELS = 6  # tables that fit on a screen or two; the file has all
@@ -58,7 +58,10 @@ def missing_truth(scores: xr.Dataset) -> list[str]:
         sentences.append(f"{one or several} no truth at all: {where}")
     used = int(scores["count"].min())
     if used < samples - lost["number"]:
-        sentences.append(f"at some lead or scenario only {used} of {samples} samples have a truth")
+        sentences.append(
+            f"at some lead or scenario only {used} of {samples} samples count: forecast, truth or "
+            "climatology lacks the others"
+        )
     return sentences
 
 
@@ -107,6 +110,12 @@ def _table(here: xr.Dataset, channel: str, places: Sequence[Any]) -> Table:
                 floor = [number(value) for value in row["noise_floor"].values]
                 names[0] = "  noise floor"
                 table.add_row(*map(Text, [*names, *floor, unit]), style="dim")
+            for reference in references_of(here.expand_dims("model"), metric):
+                beside = row["reference_score"].sel(reference=reference)
+                if beside.notnull().any():
+                    names[0] = f"  {reference}"
+                    texts = [number(value) for value in beside.values]
+                    table.add_row(*map(Text, [*names, *texts, unit]), style="dim")
     return table
 
 

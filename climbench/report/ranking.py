@@ -167,6 +167,20 @@ def reference_of(scores: xr.Dataset) -> str | None:
     return next(iter(straight + present), None)
 
 
+def references_of(scores: xr.Dataset, metric: str) -> list[str]:
+    """Return the rows beside a metric's scores, such as internal variability: perhaps none."""
+    if "reference_score" not in scores:
+        return []
+    here = scores["reference_score"].sel(metric=metric)
+    known = here.notnull().any([dim for dim in here.dims if dim != "reference"])
+    return [str(name) for name in here["reference"].values[known.values]]
+
+
+def reference_row(scores: xr.Dataset, reference: str) -> xr.DataArray:
+    """Return a row that all models share ``[metric, channel, region, scenario]``."""
+    return scores["reference_score"].sel(reference=reference).max("model")
+
+
 def bounds(scores: xr.Dataset, headline: Headline, model: str) -> tuple[float, float]:
     """Return the 95 % interval of a model's headline score, NaN where there is none."""
     if scores.sizes.get("scenario", 1) > 1:

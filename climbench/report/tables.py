@@ -15,6 +15,8 @@ from climbench.report.ranking import (
     key_leads,
     ranked,
     reference_of,
+    reference_row,
+    references_of,
     skill,
 )
 from climbench.report.wording import number, numbers, percent, place_name, units_of, with_units
@@ -104,11 +106,16 @@ def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
     groups = [(with_units(name, units_of(scores, metric, name)), len(places)) for name in channels]
     columns = [here.sel({"channel": name, axis: place}) for name in channels for place in places]
     reference = reference_of(scores)
+    beside = []
+    for name in references_of(scores, metric):
+        row = reference_row(scores, name).sel(metric=metric, region=headline.region)
+        values = [row.sel({"channel": c, axis: place}) for c in channels for place in places]
+        beside.append(Row(f"({name})", True, [Cell(number(float(value))) for value in values]))
     return Table(
         _scorecard_caption(metric, headline.region, reference, columns[0]),
         groups,
         headings * len(channels),
-        _rows(columns, ranked(scores, headline), reference, len(places)),
+        _rows(columns, ranked(scores, headline), reference, len(places)) + beside,
     )
 
 

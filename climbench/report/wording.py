@@ -29,7 +29,10 @@ def units_of(scores: xr.Dataset, metric: str, channel: str) -> str:
     own = str(scores["unit"].sel(metric=metric).values) if "unit" in scores.coords else ""
     if own:
         return pretty_units(own.replace("{units}", units))
-    return units if power == 1 or not units else pretty_units(f"({units})**{power}") * (power > 0)
+    if power == 1 or not units:
+        return units
+    raised = pretty_units(f"{units}**{power}") if units.isalpha() else "*"
+    return "" if power <= 0 else pretty_units(f"({units})**{power}") if "*" in raised else raised
 
 
 def channel_units(scores: xr.Dataset, channel: str) -> str:
@@ -69,10 +72,10 @@ def numbers(values: ArrayLike) -> list[str]:
     array = np.asarray(values, dtype=float)
     sizes = np.abs(array[np.isfinite(array) & (array != 0)])
     if sizes.size and sizes.max() < 0.01:
-        return [f"{value:.2e}" if np.isfinite(value) else number(value) for value in array]
+        return [f"{value:z.2e}" if np.isfinite(value) else number(value) for value in array]
     smallest = sizes.min() if sizes.size else 1.0
     decimals = int(np.clip(2 - np.floor(np.log10(smallest)), 0, 4))
-    return [f"{value:.{decimals}f}" if np.isfinite(value) else number(value) for value in array]
+    return [f"{value:z.{decimals}f}" if np.isfinite(value) else number(value) for value in array]
 
 
 def number(value: float, units: str = "") -> str:
@@ -82,10 +85,12 @@ def number(value: float, units: str = "") -> str:
     --------
     >>> number(123.456, "K"), number(54321.9), number(float("nan"))
     ('123.5 K', '54322', '–')
+    >>> number(-0.0), with_margin(-0.001, -0.3, 0.3)
+    ('0', '0.00 ± 0.30')
     """
     if np.isnan(value):
         return "–"
-    text = f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.4g}"
+    text = f"{value:.0f}" if 1000 <= abs(value) < 1e7 else f"{value:z.4g}"
     return f"{text} {units}" if units else text
 
 
@@ -110,7 +115,7 @@ def with_margin(value: float, lower: float, upper: float) -> str:
     if decimals > 5 or abs(value) + margin >= 1e7:
         digits = max(0, int(np.floor(np.log10(max(abs(value), margin) / margin))) + 1)
         return f"{value:.{digits}e} ± {margin:.1e}"
-    return f"{value:.{max(0, decimals)}f} ± {margin:.{max(0, decimals)}f}"
+    return f"{value:z.{max(0, decimals)}f} ± {margin:.{max(0, decimals)}f}"
 
 
 def percent(value: float) -> str:

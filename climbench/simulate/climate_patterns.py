@@ -68,8 +68,8 @@ def climate_patterns(
     north, east = np.meshgrid(latitude, longitude, indexing="ij")
     land = land_sea_mask(latitude, longitude)
     rain = mean_precipitation(latitude, longitude)
-    sulphur = _regions(north, east, SULPHUR_REGIONS)
-    soot = _regions(north, east, BLACK_CARBON_REGIONS)
+    sulphur = region_bumps(north, east, SULPHUR_REGIONS)
+    soot = region_bumps(north, east, BLACK_CARBON_REGIONS)
     poles = _pole(north) + _pole(-north)
     warming = _warming(north, land, sulphur, soot, model)
     moistening = _moistening(north, sulphur, model)
@@ -159,6 +159,14 @@ def area_mean(field: ArrayLike, latitude: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(np.mean(rows * latitude_weights(latitude), axis=-1))[()]
 
 
+def region_bumps(
+    north: Array, east: Array, regions: tuple[tuple[float, float, float], ...]
+) -> Array:
+    """Return the sum of Gaussian bumps, 20 degrees wide, around (north, east, height)."""
+    bumps = [height * _near(north, east, y, x, 20.0) for y, x, height in regions]
+    return np.asarray(np.sum(bumps, axis=0))
+
+
 def _warming(north: Array, land: Array, sulphur: Array, soot: Array, model: EarthModel) -> Array:
     amplified = 1.0 + (model.arctic_warming - 1.0) * _pole(north)
     amplified = amplified + (model.antarctic_warming - 1.0) * _pole(-north)
@@ -206,8 +214,3 @@ def _near(
     across = across * np.cos(np.deg2rad(centre_north))
     along = (north - centre_north) * aspect
     return np.asarray(np.exp(-(across**2 + along**2) / radius**2))
-
-
-def _regions(north: Array, east: Array, regions: tuple[tuple[float, float, float], ...]) -> Array:
-    bumps = [share * _near(north, east, y, x, 20.0) for y, x, share in regions]
-    return np.asarray(np.sum(bumps, axis=0))

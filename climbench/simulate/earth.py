@@ -1,4 +1,4 @@
-"""The embedded planet's climate: annual temperature and precipitation under emission scenarios."""
+"""The embedded planet's climate: annual temperature and rain under emission scenarios."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,8 +7,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from climbench.errors import UserError
+from climbench.errors import UserError, nearest
 from climbench.simulate.climate_patterns import ClimatePatterns, climate_patterns
+from climbench.simulate.daily_extremes import diurnal_temperature_range, heavy_precipitation
 from climbench.simulate.earth_model import EarthModel, draw_model
 from climbench.simulate.emissions import Pathway, emissions_dataset, pathway
 from climbench.simulate.energy_balance import warming
@@ -35,10 +36,17 @@ ATTRIBUTES = {
         "units": "kg m-2 s-1",
         "cell_methods": "time: mean",
     },
+    "diurnal_temperature_range": {
+        "long_name": "difference of daily maximum and minimum near-surface air temperature",
+        "units": "K",
+        "cell_methods": "time: mean",
+    },
+    "pr90": {"long_name": "0.9 quantile of daily precipitation", "units": "kg m-2 s-1"},
     "time": {"standard_name": "time", "long_name": "middle of the year"},
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
 }
+VARIABLES = ("tas", "pr", "diurnal_temperature_range", "pr90")
 
 
 class Climate(NamedTuple):
@@ -55,6 +63,7 @@ def simulate_climate(
     seed: int = 0,
     latitude: ArrayLike | None = None,
     longitude: ArrayLike | None = None,
+    variables: Sequence[str] = ("tas", "pr"),
 ) -> xr.Dataset:
     """Simulate an ensemble of annual mean climates in the layout of a climate store.
 
@@ -75,19 +84,24 @@ def simulate_climate(
         Rows ``[latitude]``, degrees north; 32 rows of 5.625 degrees when absent.
     longitude
         Columns ``[longitude]``, degrees east; 64 columns of 5.625 degrees when absent.
+    variables
+        Of ``tas``, ``pr``, ``diurnal_temperature_range`` and ``pr90``
+        (`climbench.simulate.daily_extremes`).
 
     Returns
     -------
     xarray.Dataset
-        ``tas`` (K) and ``pr`` (kg m-2 s-1), float32
+        ``tas`` and ``diurnal_temperature_range`` (K), ``pr`` and ``pr90`` (kg m-2 s-1), float32
         ``[scenario, member, time, latitude, longitude]``, and the emissions
         ``[scenario, time]``; NaN where a year is not of the scenario.
 
     Raises
     ------
     UserError
-        If a scenario is unknown or named twice, none is asked for, or a number is too small.
+        If a scenario or variable is unknown or named twice, none is asked for, or a number is too
+        small.
     """
+    _check_variables(variables)
     paths, numbers = _requested(scenarios, members, model, seed)
     rows = np.arange(32) * 5.625 - 87.1875 if latitude is None else np.asarray(latitude, float)
     columns = np.arange(64) * 5.625 if longitude is None else np.asarray(longitude, float)
@@ -96,7 +110,7 @@ def simulate_climate(
     modes = variability_modes(rows, columns)
     dataset = emissions_dataset(paths)
     shape = (len(paths), len(numbers), dataset.sizes["time"], rows.size, columns.size)
-    fields = {name: np.full(shape, np.nan, dtype=np.float32) for name in ("tas", "pr")}
+    fields = {name: np.full(shape, np.nan, dtype=np.float32) for name in variables}
     start = min(path.first_year for path in paths)
     for i, path in enumerate(paths):
         forced = forced_climate(path, earth, patterns)
@@ -104,15 +118,33 @@ def simulate_climate(
         for j, member in enumerate(numbers):
             series = variability_series(path, member, model, seed)
             climate = add_variability(forced, series, patterns, modes)
-            fields["tas"][i, j, years] = climate.temperature
-            fields["pr"][i, j, years] = climate.precipitation
+            for name in variables:
+                fields[name][i, j, years] = annual_field(name, climate, path, earth, rows, columns)
     dims = ("scenario", "member", "time", "latitude", "longitude")
     dataset = dataset.assign({name: (dims, field) for name, field in fields.items()})
     dataset = dataset.assign_coords(member=numbers, latitude=rows, longitude=columns)
-    for name, attributes in ATTRIBUTES.items():
-        dataset[name].attrs = dict(attributes)
+    for name in (*variables, "time", "latitude", "longitude"):
+        dataset[name].attrs = dict(ATTRIBUTES[name])
     dataset.attrs |= {"simulated": "true", "seed": seed, **earth.attributes()}
     return dataset
+
+
+def annual_field(
+    name: str,
+    climate: Climate,
+    path: Pathway,
+    model: EarthModel,
+    latitude: ArrayLike,
+    longitude: ArrayLike,
+) -> Array:
+    """Return a variable ``[year, latitude, longitude]`` of the climate under a pathway."""
+    temperature, rain = climate
+    if name == "diurnal_temperature_range":
+        forcing = radiative_forcing(path, model)[path.year >= path.first_year]
+        return diurnal_temperature_range(temperature, rain, forcing[:, 2:], latitude, longitude)
+    if name == "pr90":
+        return heavy_precipitation(temperature, rain, latitude, longitude)
+    return temperature if name == "tas" else rain
 
 
 def forced_climate(path: Pathway, model: EarthModel, patterns: ClimatePatterns) -> Climate:
@@ -247,6 +279,14 @@ def add_variability(
     wet += nino[:, :, None] * patterns.nino_precipitation
     variance = patterns.precipitation_variability**2 + patterns.nino_precipitation**2
     return Climate(forced.temperature + warm, forced.precipitation * np.exp(wet - variance / 2.0))
+
+
+def _check_variables(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in VARIABLES:
+            raise UserError(f"variable '{name}' cannot be simulated: {nearest(name, VARIABLES)}")
+    if not names or len(set(names)) < len(names):
+        raise UserError("variables must name at least one variable, and none twice")
 
 
 def _requested(

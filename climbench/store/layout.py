@@ -16,7 +16,12 @@ from zarr.codecs import BloscCodec
 from climbench.store.disk import disk_full_is_a_user_error
 
 FORMAT = 1
-SINGLE = ("scenario", "member", "level")  # dimensions along which a reader takes one at a time
+SINGLE = (
+    "source_id",
+    "scenario",
+    "member",
+    "level",
+)  # dimensions along which a reader takes one at a time
 
 
 def encoding(

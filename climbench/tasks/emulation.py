@@ -1,5 +1,6 @@
 """Emulation: years of emissions in, a year's climate out, on scenarios kept apart."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,16 +10,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from climbench.config.schema import Options
 from climbench.errors import UserError, nearest
-from climbench.store import open_store, read_channel, split_channel, store_hash
+from climbench.store import open_store, read_channel, store_hash
 from climbench.store.moments import Moments
-from climbench.store.packed import pack
 from climbench.store.reader import PackedReader
+from climbench.tasks.carbon_dioxide import NAME as CARBON_DIOXIDE
+from climbench.tasks.carbon_dioxide import check_carbon_dioxide
 from climbench.tasks.checks import check_channels
 from climbench.tasks.layout import by_variable, select_channels
+from climbench.tasks.members import Label, Members
+from climbench.tasks.run_fields import RunFields
+from climbench.tasks.runs import HISTORICAL, SOURCE, ClimateModels, Runs, by_run, chosen_models
 from climbench.tasks.sample import Signature
-from climbench.tasks.scenario_years import ScenarioYears
+from climbench.tasks.scenario_split import ScenarioSplit, Validation, Years
+from climbench.tasks.scenario_years import ScenarioYears, emission_courses
 from climbench.tasks.task import (
     SPLITS,
     Normalisation,
@@ -28,35 +33,19 @@ from climbench.tasks.task import (
     task_options,
 )
 
-HISTORICAL = "historical"
-
-Years = tuple[int, int]
-"""First and last year, both inside."""
-
-
-class Validation(Options):
-    """The block of years that chooses the best weights.
-
-    Attributes
-    ----------
-    scenario
-        A training scenario, or one that is used for nothing else.
-    years
-        First and last year, both inside; by default all.
-    """
-
-    scenario: str
-    years: Years | None = None
+__all__ = ["HISTORICAL", "Emulation"]
 
 
 @dataclass(kw_only=True)
 class Emulation:
     """A year's fields from the emissions of that year and the years before, by scenario.
 
-    Every (scenario, year) is one sample. The window of a future scenario's first years reaches
-    back into the historical scenario, where the store has it. No test scenario is in training,
-    validation or normalisation; training keeps ``history`` years away from the validation block
-    on both sides.
+    Every (run, year) is one sample, a run being a scenario of a climate model. The window of a
+    future scenario's first years reaches back into the historical scenario of the same climate
+    model, where the store has it. A year that several runs share, because the archive puts
+    history in front of each future, is a sample of the first of them only. No test scenario is in
+    training, validation or normalisation; training keeps ``history`` years away from the
+    validation block on both sides.
 
     Parameters
     ----------
@@ -65,7 +54,7 @@ class Emulation:
     inputs
         Emissions or concentrations, global ``[scenario, time]`` or maps.
     targets
-        Channels ``[scenario, (member), time, latitude, longitude]``.
+        Channels ``[(source_id), scenario, (member), time, latitude, longitude]``.
     train_scenarios, test_scenarios
         Names; without overlap.
     validation
@@ -74,7 +63,18 @@ class Emulation:
         Years of a window, that of the target included.
     members
         ``average``: the target is the mean of the members that there are; ``each``: every member
-        is a training sample of its own. Validation and truth are always the average.
+        is a training sample of its own. Validation is always the average.
+    member_count
+        How many members of a run training and validation see; by default all. They are the first
+        ones that the run has of an order drawn from ``member_seed``, so that 3 members are the 1
+        member of the same seed and 2 others.
+    member_seed
+        Seed of that draw.
+    test_members
+        Members that are the truth of the test scenarios, and are in no training and validation;
+        by default all are the truth and all may be trained on.
+    climate_models
+        See :class:`~climbench.tasks.runs.ClimateModels`.
     period
         Years that are predicted and scored; by default all of the test scenarios.
     static
@@ -85,7 +85,8 @@ class Emulation:
     Raises
     ------
     UserError
-        If a channel or scenario is unknown, scenarios overlap, or a split has no sample.
+        If a channel, scenario, member or climate model is unknown, scenarios overlap, carbon
+        dioxide has two meanings, or a split has no sample.
     """
 
     store: Path
@@ -96,6 +97,10 @@ class Emulation:
     test_scenarios: tuple[str, ...]
     history: int = 1
     members: Literal["average", "each"] = "average"
+    member_count: int | None = None
+    member_seed: int = 0
+    test_members: tuple[Label, ...] | None = None
+    climate_models: ClimateModels | None = None
     period: Years | None = None
     static: tuple[str, ...] = ()
     cache: Path | None = None
@@ -110,19 +115,48 @@ class Emulation:
             setattr(self, name, tuple(getattr(self, name)))
         if isinstance(self.validation, dict):
             self.validation = Validation(**self.validation)
+        if isinstance(self.climate_models, dict):
+            self.climate_models = ClimateModels(**self.climate_models)
+        if self.test_members is not None:
+            self.test_members = tuple(self.test_members)
         self.dataset = open_store(self.store)
         if "scenario" not in self.dataset.dims:
             raise UserError(f"store {self.store.name} has no dimension 'scenario' to emulate")
         names = {name: getattr(self, name) for name in ("inputs", "targets", "static")}
         check_channels(self.dataset, self.store, names)
+        for name in self.static:
+            if SOURCE in read_channel(self.dataset, name).dims:
+                raise UserError(f"option 'static': '{name}' differs between climate models")
         self._check_scenarios()
+        if CARBON_DIOXIDE in self.inputs:
+            used = (*self.train_scenarios, self.validation.scenario, *self.test_scenarios)
+            check_carbon_dioxide(self.dataset, self.store, used)
         if self.history < 1:
             raise UserError(f"option 'history' = {self.history} is wrong: at least 1 year")
         time = self.dataset["time"]
         self.years = (time.dt.year if time.dtype.kind in "MO" else time).values.astype(np.int64)
+        self.runs = Runs.of(self.dataset)
+        self.scenario_split = ScenarioSplit(
+            self.runs,
+            chosen_models(self.dataset, self.store.name, self.climate_models),
+            self.train_scenarios,
+            self.validation,
+            self.test_scenarios,
+            self.period,
+            self.history,
+        )
+        options = (self.member_count, self.member_seed, self.test_members)
+        self.fields = RunFields(
+            self.dataset,
+            self.store,
+            self.store.parent / "cache" if self.cache is None else self.cache,
+            self.targets,
+            self.scenario_split,
+            Members.of(self.dataset, self.store.name, *options),
+        )
 
     def _check_scenarios(self) -> None:
-        known = self.scenarios = [str(name) for name in self.dataset["scenario"].values]
+        known = [str(name) for name in self.dataset["scenario"].values]
         used = (*self.train_scenarios, self.validation.scenario, *self.test_scenarios)
         for name in used:
             if name not in known:
@@ -153,52 +187,28 @@ class Emulation:
             leads=1,
             latitude=tuple(float(value) for value in self.dataset["latitude"].values),
             longitude=tuple(float(value) for value in self.dataset["longitude"].values),
+            climate_models=tuple(name for name in self.scenario_split.models["train"] if name),
         )
 
     @cached_property
     def forcing(self) -> NDArray[np.float32]:
-        """Inputs ``[scenario, year, channel, latitude, longitude]``, or 1 x 1 where all are global.
+        """Inputs ``[course, year, channel, latitude, longitude]``, 1 x 1 where all are global.
 
-        The years before a scenario's beginning are those of the historical scenario.
+        A course is a scenario where emissions are the same for all climate models, else a run.
+        The years before a scenario's beginning are those of the historical one.
         """
-        fields = [_with_space(read_channel(self.dataset, name)) for name in self.inputs]
-        stack = np.stack(np.broadcast_arrays(*fields), axis=2)
-        if HISTORICAL in self.scenarios:
-            past = stack[self.scenarios.index(HISTORICAL)]
-            stack = np.where(np.isnan(stack), past, stack)
-        return stack
+        return emission_courses(self.dataset, self.runs, self.inputs)
+
+    @cached_property
+    def course(self) -> NDArray[np.int64]:
+        """Position of each run's emissions in ``forcing`` ``[run]``."""
+        return np.arange(len(self.runs.label)) % len(self.forcing)
 
     @cached_property
     def static_fields(self) -> NDArray[np.float32]:
         """Constant fields ``[channel, latitude, longitude]``."""
         fields = [read_channel(self.dataset, name).values for name in self.static]
         return np.array(fields, dtype=np.float32).reshape(-1, *self.signature.shape)
-
-    @cached_property
-    def average(self) -> PackedReader:
-        """Targets, averaged over the members that there are."""
-        fields = self.dataset[self._variables()]
-        if "member" in fields.dims:  # one scenario in memory at a time
-            means = [
-                fields.isel(scenario=[at]).mean("member", keep_attrs=True)
-                for at in range(fields.sizes["scenario"])
-            ]
-            fields = xr.concat(means, "scenario", join="exact")
-        return self._pack(fields, "average")
-
-    @cached_property
-    def each(self) -> PackedReader:
-        """Targets of every member."""
-        return self._pack(self.dataset[self._variables()], "each")
-
-    def _variables(self) -> list[str]:
-        variables = (split_channel(self.dataset, name)[0] for name in self.targets)
-        return list(dict.fromkeys(variables))
-
-    def _pack(self, fields: xr.Dataset, members: str) -> PackedReader:
-        cache = self.store.parent / "cache" if self.cache is None else self.cache
-        key = f"{store_hash(self.store)} {members}"
-        return PackedReader(pack(fields, self.targets, cache, key))
 
     # Samples.
 
@@ -218,55 +228,43 @@ class Emulation:
         return splits
 
     def _select(self, name: Split) -> ScenarioYears:
-        reader = self.each if name == "train" and self.members == "each" else self.average
+        each = name == "train" and self.members == "each"
+        fields = self.fields
+        reader = fields.each if each else fields.tested if name == "test" else fields.average
         years = reader.coordinates["year"].values.astype(np.int64)
-        names = reader.coordinates["scenario"].values.astype(str)
-        scenario = np.array([self.scenarios.index(one) for one in names])
-        window = np.searchsorted(self.years, years)[:, None] + np.arange(1 - self.history, 1)
+        run = np.array([self.runs.label.index(one) for one in _texts(reader, "scenario")])
+        at = np.searchsorted(self.years, years)
+        window = at[:, None] + np.arange(1 - self.history, 1)
         begun = self.years[window[:, 0].clip(min=0)] == years - self.history + 1
         window = window.clip(min=0)
         complete = np.asarray(np.isfinite(self.forcing).all(axis=(2, 3, 4)))
+        inputs = complete[self.course[run][:, None], window].all(axis=1)
         targets = np.isfinite(reader[np.arange(len(reader))]).all(axis=(1, 2, 3))
-        whole = begun & complete[scenario[:, None], window].all(axis=1) & targets
-        chosen = self._belongs(name, names, years)
-        rows = np.flatnonzero(chosen & whole)
-        rows = rows[np.lexsort((years[rows], scenario[rows]))]
-        member = reader.coordinates.get("member", np.zeros(len(reader), dtype=np.int64))
-        _, run = np.unique(np.stack([scenario, member]), axis=1, return_inverse=True)
+        chosen = self.scenario_split.belongs(name, run, years) & ~fields.shared[run, at]
+        members = _texts(reader, "member") if "member" in reader.coordinates else [""] * run.size
+        if each:
+            chosen &= fields.is_drawn(run, members)
+        rows = np.flatnonzero(chosen & begun & inputs & targets)
+        rows = rows[np.lexsort((years[rows], run[rows]))]
+        _, simulation = np.unique(np.stack([run, members]), axis=1, return_inverse=True)
         return ScenarioYears(
             self.forcing,
             self.static_fields,
             reader,
             rows,
-            scenario[rows],
+            run[rows],
+            self.course[run[rows]],
             window[rows],
             self.years,
-            run[rows],
-            np.zeros(rows.size, dtype=np.int64),
+            simulation[rows],
+            self.scenario_split.place[run[rows]],
         )
-
-    def _belongs(
-        self, name: Split, scenario: NDArray[np.str_], year: NDArray[np.int64]
-    ) -> NDArray[np.bool_]:
-        """Tell which scenario-years belong to a split."""
-        if name == "test":
-            first, last = self.period or (self.years[0], self.years[-1])
-            inside = (year >= first) & (year <= last)
-            return np.asarray(np.isin(scenario, self.test_scenarios) & inside)
-        held_out, years = self.validation.scenario, self.validation.years
-        first, last = years or (self.years[0], self.years[-1])
-        if name == "validation":
-            return np.asarray((scenario == held_out) & (year >= first) & (year <= last))
-        near = (year >= first - self.history) & (year <= last + self.history)
-        # The historical scenario is every other one's past, on both sides of the join.
-        joined = np.isin(scenario, [held_out, HISTORICAL]) | (held_out == HISTORICAL)
-        return np.asarray(np.isin(scenario, self.train_scenarios) & ~(near & joined))
 
     @cached_property
     def normalisation(self) -> Normalisation:
         """Scaling of all channels, over the training samples only."""
         train = self.split("train")
-        drivers = self.forcing[train.scenario, train.window[:, -1]]
+        drivers = self.forcing[train.course, train.window[:, -1]]
         fields = train.reader[train.rows]
         moments = {name: Moments.of(drivers[:, at]) for at, name in enumerate(self.inputs)}
         moments |= {name: Moments.of(fields[:, at]) for at, name in enumerate(self.targets)}
@@ -283,7 +281,7 @@ class Emulation:
         return np.unique(self.split("test").window[:, -1])
 
     def blocks(self) -> list[NDArray[np.int64]]:
-        """Return the test samples of each scenario."""
+        """Return the test samples of each run."""
         scenario = self.split("test").scenario
         return [np.flatnonzero(scenario == one) for one in dict.fromkeys(scenario.tolist())]
 
@@ -304,7 +302,7 @@ class Emulation:
         whole = np.full(shape, np.nan, dtype=np.float32)
         whole[at, year] = values[:, 0]
         front = {
-            "scenario": ("scenario", [self.scenarios[one] for one in scenarios]),
+            "scenario": ("scenario", [self.runs.label[one] for one in scenarios]),
             "time": self.dataset["time"][self.test_years],
         }
         fields = {name: whole[:, :, at] for at, name in enumerate(self.targets)}
@@ -317,19 +315,26 @@ class Emulation:
         return self.to_dataset(samples, np.broadcast_to(np.float32(np.nan), shape))
 
     def truth(self) -> xr.Dataset:
-        """Return the member mean of the test scenarios over the years that are predicted.
+        """Return the fields of the test runs over the years that are predicted.
 
-        The coordinate ``member_count [scenario]`` says of how many members it is the mean.
+        They keep their members where a run has several, all NaN where it lacks one; scores of
+        single answers are against the mean over them (see docs/evaluation.md). The coordinate
+        ``member_count [scenario]`` says how many each run has.
         """
-        test = self.split("test")
-        scenarios = [self.scenarios[one] for one in np.unique(test.scenario)]
-        fields = select_channels(self.dataset, self.targets)
-        fields = fields.sel(scenario=scenarios).isel(time=self.test_years)
+        runs = np.unique(self.split("test").scenario)
+        fields = by_run(select_channels(self.dataset, self.targets))
+        fields = fields.isel(scenario=runs, time=self.test_years)
         if "member" not in fields.dims:
-            return fields.assign_coords(member_count=("scenario", np.ones(len(scenarios), int)))
-        there = next(iter(fields.data_vars.values())).notnull()
-        count = there.any([d for d in there.dims if d not in ("scenario", "member")]).sum("member")
-        return fields.mean("member", keep_attrs=True).assign_coords(member_count=count)
+            return fields.assign_coords(member_count=("scenario", np.ones(runs.size, int)))
+        fields = fields.isel(member=self.fields.members.truth)
+        there = _any_of(
+            array.notnull().any([d for d in array.dims if d not in ("scenario", "member")])
+            for array in fields.data_vars.values()
+        )
+        fields = fields.assign_coords(member_count=there.sum("member").compute())
+        if int(fields["member_count"].max()) < 2:
+            return fields.mean("member", keep_attrs=True)
+        return fields.isel(member=np.flatnonzero(there.any("scenario")))
 
     def climatology(self) -> None:
         """Return nothing: a climate that changes is scored as it is."""
@@ -344,8 +349,13 @@ class Emulation:
         return task_hash(self, store_hash(self.store))
 
 
-def _with_space(field: xr.DataArray) -> NDArray[np.float32]:
-    """Return ``[scenario, year, latitude, longitude]``, 1 x 1 where the field is global."""
-    order = ("scenario", "time", "latitude", "longitude")
-    values = field.transpose(*(d for d in order if d in field.dims)).values.astype(np.float32)
-    return values if values.ndim == 4 else values[:, :, None, None]
+def _texts(reader: PackedReader, coordinate: str) -> list[str]:
+    return [str(value) for value in reader.coordinates[coordinate].values]
+
+
+def _any_of(parts: Iterable[xr.DataArray]) -> xr.DataArray:
+    """Return where any of some truth values is true."""
+    first, *others = parts
+    for other in others:
+        first = first | other
+    return first

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from climbench.models.closed_form import ClosedForm
+from climbench.models.gathered import Gathered
 from climbench.tasks.sample import Sample, Signature
 
 Build = Callable[[Signature], nn.Module]
@@ -202,6 +203,8 @@ def check_merge(build: Build, signature: Signature) -> None:
     if isinstance(merged, ClosedForm) and isinstance(other, ClosedForm):
         for name, total in merged.statistics().items():
             total += other.statistics()[name]
+        if isinstance(merged, Gathered) and isinstance(other, Gathered):
+            merged.rows += other.rows
         merged.solve()
     sample = random_sample(signature, 2)
     _same(_answer(whole, sample), _answer(merged.eval(), sample), "merged halves differ")

@@ -142,7 +142,8 @@ def check_fits(path: Path, trained: Signature, asked: Signature) -> None:
             f"checkpoint {path} was trained on the grid {_grid(trained)} and the task's store has "
             f"{_grid(asked)}: train on this store, or regrid it in its recipe."
         )
-    for part in ("inputs", "forcings", "static", "targets", "history", "leads"):
+    parts = ("inputs", "forcings", "static", "targets", "history", "leads", "climate_models")
+    for part in parts:
         one, other = getattr(trained, part), getattr(asked, part)
         if one != other:
             raise UserError(

@@ -1,6 +1,8 @@
 """Fitting a network's weights by gradient descent."""
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,14 +13,21 @@ from climbench.config import OptimizerConfig
 from climbench.tasks.sample import Sample
 from climbench.training.module import FittedModule
 
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
+OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "rmsprop": partial(torch.optim.RMSprop, alpha=0.9, eps=1e-7),  # as in Keras
+    "sgd": torch.optim.SGD,
+}
 
 
-def learning_rate_factor(progress: float, warmup: float, schedule: str) -> float:
+def learning_rate_factor(
+    progress: float, warmup: float, schedule: str, whole_decay: float = 1.0
+) -> float:
     """Return the share of the learning rate after a share of the training.
 
-    It rises linearly over the warm-up, then stays (``constant``) or falls to zero along half a
-    cosine (``cosine``).
+    It rises linearly over the warm-up, then stays (``constant``), falls to zero along half a
+    cosine (``cosine``), or falls by the same factor in the same time (``exponential``).
 
     Parameters
     ----------
@@ -27,7 +36,9 @@ def learning_rate_factor(progress: float, warmup: float, schedule: str) -> float
     warmup
         Share of the training that is warm-up.
     schedule
-        ``constant`` or ``cosine``.
+        ``constant``, ``cosine`` or ``exponential``.
+    whole_decay
+        Factor of the exponential over the whole training, warm-up included.
 
     Examples
     --------
@@ -38,6 +49,8 @@ def learning_rate_factor(progress: float, warmup: float, schedule: str) -> float
         return progress / warmup
     if schedule == "constant":
         return 1.0
+    if schedule == "exponential":
+        return float(whole_decay**progress)
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
@@ -77,10 +90,11 @@ class GradientModule(FittedModule):
             {"params": [w for w in fitted if w.ndim <= 1], "weight_decay": 0.0},
         ]
         optimizer = OPTIMIZERS[config.name](groups, lr=config.learning_rate)
+        whole_decay = (config.factor_per_epoch or 1.0) ** (self.trainer.max_epochs or 1)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer,
             lambda step: learning_rate_factor(
-                self.progress(step), config.warmup_fraction, config.schedule
+                self.progress(step), config.warmup_fraction, config.schedule, whole_decay
             ),
         )
         return {

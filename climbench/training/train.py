@@ -24,6 +24,7 @@ from climbench.training.checkpoint import (
     save_checkpoint,
 )
 from climbench.training.data import SplitLoaders, steady_batch
+from climbench.training.initial_weights import load_initial_weights
 from climbench.training.module import FittedModule
 
 NAME = "checkpoint.ckpt"
@@ -52,7 +53,7 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
     task
         What is asked.
     model
-        The network and how it is fitted.
+        The network, the weights it starts from, and how it is fitted.
     trainer
         The machine, batch size and seed.
     directory
@@ -88,6 +89,8 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
             trainer = trainer.model_copy(update={"batch_size": steady})
         loaders = SplitLoaders(task, trainer)
         resume = str(last) if last.exists() else None
+        if model.initial_weights is not None and resume is None:
+            load_initial_weights(module.network, model.initial_weights)
         fitting.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
         if fitting.is_global_zero:
             if model.optimizer is not None:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 
 from climbench.config import ModelConfig
 from climbench.config.folders import conf_folder, group_options
-from climbench.experiments.run import RunConfig
+from climbench.experiments.kinds import parse_experiment
 
 GROUPS = sorted(path.name for path in conf_folder().iterdir() if path.is_dir())
 CHOICES = [
@@ -44,7 +44,7 @@ def test_every_launcher_composes(launcher):
 
 @pytest.mark.parametrize("experiment", group_options("experiment"))
 def test_every_experiment_passes_its_schema(experiment):
-    config = RunConfig.parse(composed("run", [f"experiment={experiment}"]))
+    config = parse_experiment(composed("run", [f"experiment={experiment}"]))
     assert config.name == experiment
     for name in (config.candidate, config.reference):
         assert name is None or name in config.models

@@ -3,6 +3,7 @@
 import json
 import time
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -18,7 +19,7 @@ SHORT_WEATHER = [
     "task.train=[2000-01-01,2000-12-31]",
     "task.validation=[2001-01-01,2001-01-15]",
     "task.test=[2001-01-16,2001-02-28]",
-    "evaluation.bootstrap=50",
+    "evaluation.bootstrap=100",
     "models.resnet.max_epochs=1",
     "models.resnet.network.hidden_channels=8",
     "models.vit.max_epochs=1",
@@ -87,6 +88,10 @@ def test_emulation_of_the_planet_compares_with_pattern_scaling(tmp_path):
         metric="nrmse_total", channel="tas_anomaly", region="global", scenario="ssp245"
     )
     assert total.sel(model="pattern_scaling") < total.sel(model="resnet")  # after one epoch
+    known = result.scores.sel(metric=["nrmse_total", "rmse"])  # the truth keeps its three members
+    for name in ("noise_floor", "lower", "upper"):
+        assert np.isfinite(known[name]).all()
+    assert (known["lower"] < known["upper"]).all()
     verdict = json.loads((result.page.parents[1] / "gate.json").read_text())
     assert verdict["passed"] is False
     assert "<testsuite" in (result.page.parents[1] / "gate.xml").read_text()

@@ -407,7 +407,8 @@ def test_which_truth_counted_is_said_and_kept(tmp_path, monkeypatch, capsys):
     )
     assert f"note: {note}" in " ".join(capsys.readouterr().out.split())
     with xr.open_dataset("scores/scores.nc") as scores:
-        assert json.loads(scores.attrs["notes"]) == {"e": [note]}
+        bounds = "no bounds of crps: of climate runs only scores of the mean have them"
+        assert json.loads(scores.attrs["notes"]) == {"e": [note, bounds]}
         record = json.loads(scores.attrs["conventions"])
     assert record["truth"] == "mean of 3 members; scores of ensembles: each of them, averaged"
     assert main(["evaluate", "check=scores/scores.nc"]) == 0
@@ -420,7 +421,7 @@ def test_scores_of_ensembles_have_bins_and_bounds_against_members(forecasts, tru
     ensemble = ensemble.assign_attrs(model="m")
     truths = xr.concat([truth, truth + 1.5], dim="number").assign_attrs(truth.attrs)
     names = ["crps", "spread_skill", "mse"]
-    scores = evaluate(ensemble, truths, metrics=names, bins="year", bootstrap=20)
+    scores = evaluate(ensemble, truths, metrics=names, bins="year", bootstrap=100)
     np.testing.assert_allclose(
         scores.score_by_year.squeeze("year"), scores.score, rtol=1e-12, atol=1e-12
     )

@@ -64,7 +64,7 @@ def test_a_cell_that_one_member_of_the_truth_lacks_does_not_count(runs):
     without = members.copy(deep=True)
     without["tas"][:, :, :, 2, 3] = np.nan
     found, expected = (
-        evaluate(prediction, data, metrics=["rmse", "nrmse_total"], bootstrap=50)
+        evaluate(prediction, data, metrics=["rmse", "nrmse_total"], bootstrap=100)
         for data in (holes, without)
     )
     for name in ("score", "noise_floor", "missing"):

@@ -229,7 +229,7 @@ def test_models_of_one_file(errors):
         ({"leads": [12]}, "no lead time of 12 h: there are 24 h"),
         ({"regions": "globe"}, "no region 'globe': did you mean 'global'"),
         ({"scenarios": "ssp126"}, "have no 'scenarios'"),
-        ({"bootstrap": 0}, "The comparison: bootstrap: input should be greater"),
+        ({"bootstrap": 99}, "The comparison: bootstrap: give at least 100 draws, or 0 for none"),
         ({"confidence": 1.0}, "The comparison: confidence: "),
         ({"autocorrelation": "leads"}, "autocorrelation: input should be 'automatic' or 'lead'"),
         ({"candidate_model": "resnt"}, "The candidate scores have no model 'resnt': did you mean"),
@@ -332,3 +332,34 @@ def test_units_are_those_of_the_metric(errors):
     )
     rows = comparison_rows(compare(own, other, variables="2m_temperature"))
     assert rows["units"].tolist() == ["K", "km", "K decade-1"]
+
+
+def test_what_only_one_file_has_is_said(errors):
+    own, other = pair_of(*errors)
+    wider = xr.concat([own, own.assign_coords(region=["europe"])], "region", data_vars="minimal")
+    wider = wider.assign_attrs(own.attrs)
+    assert compare(own, other).attrs["only_in_one"] == ""
+    result = compare(wider, other)
+    assert result.attrs["only_in_one"] == "only the candidate has region europe"
+    assert result.sizes["region"] == 1
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(comparison_table(result))
+    assert "Not compared: only the candidate has region europe." in capture.get()
+    turned = compare(other, wider)
+    assert turned.attrs["only_in_one"] == "only the reference has region europe"
+    chosen = compare(wider, other, regions="global")
+    assert set(chosen.region.values) == {"global"}
+
+
+def test_files_without_anything_in_common_are_refused(errors):
+    own, other = pair_of(*errors)
+    for dim, name in (("region", "europe"), ("channel", "tas"), ("lead_time", 6.0)):
+        moved = own.isel({dim: [0]})
+        coords = {k: (dim, v.values) for k, v in moved.coords.items() if v.dims == (dim,)}
+        moved = moved.drop_vars(coords).assign_coords({**coords, dim: [name]})
+        with pytest.raises(UserError, match=f"have no {dim} in common: "):
+            compare(moved, other)
+    metrics = [str(label) for label in own.metric.values]
+    with pytest.raises(UserError, match="have no metric in common: "):
+        compare(own.sel(metric=metrics[:1]), other.sel(metric=metrics[1:]))

@@ -141,7 +141,7 @@ def test_order_and_naming_of_coordinates_change_nothing(forecasts, truth, climat
 def test_blocks_and_stores_change_no_bit(
     forecasts, truth, climatology, tmp_path, monkeypatch, chunk, size
 ):
-    reference = evaluate(forecasts, truth, climatology, METRICS, bootstrap=20)
+    reference = evaluate(forecasts, truth, climatology, METRICS, bootstrap=100)
     store = tmp_path / "forecast.zarr"
     forecasts.chunk(time=chunk).to_zarr(store, zarr_format=3, consolidated=False)
     truth.to_netcdf(tmp_path / "truth.nc")
@@ -150,7 +150,7 @@ def test_blocks_and_stores_change_no_bit(
     monkeypatch.setattr("climbench.evaluation.streaming.WINDOW_BYTES", size)
     monkeypatch.setattr("climbench.evaluation.streaming.SUMS_BYTES", size)
     paths = (tmp_path / name for name in ("forecast.zarr", "truth.nc", "climatology.zarr"))
-    scores = evaluate(*paths, METRICS, bootstrap=20)
+    scores = evaluate(*paths, METRICS, bootstrap=100)
     for name in ("score", "lower", "upper", "count", "missing", "per_sample", "per_sample_weight"):
         np.testing.assert_array_equal(scores[name], reference[name], err_msg=name)
     for name in ("map_rmse", "map_bias"):

@@ -500,3 +500,11 @@ def test_addresses_of_scores(scores, tmp_path):
         scores_of(f"{path}:a")
     with pytest.raises(UserError, match=r"absent.nc does not exist"):
         scores_of(f"{tmp_path / 'absent.nc'}:a")
+
+
+def test_ahead_by_less_than_the_margin_is_not_beaten(scores):
+    verdict = gate(scores["good"], scores["bad"], better(margin=0.9)).verdicts[0]
+    assert verdict.outcome == "fail"
+    start = "FAIL: resnet does not beat lps by the margin on rmse of 2m_temperature at 24 h: "
+    assert verdict.sentence.startswith(start)
+    assert verdict.sentence.endswith("margin 90 %.")

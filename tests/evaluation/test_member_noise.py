@@ -68,3 +68,32 @@ def test_one_member_tells_no_noise(members):
     rules = GateRules.parse({"name": "noise", "rules": [rule]}, "The gate")
     with pytest.raises(UserError, match="evaluate against a truth with members"):
         gate(scores, emulator(members.isel(member=[0]), 1.0, "bad"), rules)
+
+
+def test_a_member_that_a_scenario_lacks_poisons_no_other(members):
+    few = members.isel(member=slice(3)).assign_coords(scenario=["ssp126"])
+    both = xr.concat([members, few], "scenario", join="outer")  # five members are NaN in ssp126
+    random = np.random.default_rng(7)
+    drawn = both.isel(member=slice(4)).fillna(0) + random.normal(size=(2, 4, 21, 6, 8))
+    forced = drawn.mean("member")
+    options = {"metrics": ["nrmse_total", "rmse"], "model": "m", "seed": 1}
+    together = evaluate(forced, both, **options)
+    ensemble = evaluate(drawn, both, metrics=["crps", "rmse"], model="m")
+    assert np.isfinite(together.noise_floor).all() and np.isfinite(together.lower).all()
+    assert np.isfinite(ensemble.score).all()
+    for at, alone in enumerate((members, few)):
+        own = evaluate(forced.isel(scenario=[at]), alone, **options)
+        for name in ("score", "lower", "upper", "noise_floor", "score_noise"):
+            part = together[name].isel(scenario=[at])
+            np.testing.assert_allclose(part, own[name], rtol=1e-10, err_msg=name)
+        own = evaluate(drawn.isel(scenario=[at]), alone, metrics=["crps", "rmse"], model="m")
+        np.testing.assert_allclose(ensemble.score.isel(scenario=[at]), own.score, rtol=1e-12)
+
+
+def test_a_scenario_with_one_member_has_scores_without_noise(members):
+    alone = members.isel(member=[0]).assign_coords(scenario=["ssp126"])
+    both = xr.concat([members, alone], "scenario", join="outer")
+    scores = evaluate(both.isel(member=0, drop=True) + 0.1, both, metrics=["rmse"], model="m")
+    np.testing.assert_allclose(scores.score.sel(scenario="ssp126"), 0.1, rtol=1e-6)
+    assert np.isnan(scores.noise_floor.sel(scenario="ssp126")).all()
+    assert np.isfinite(scores.noise_floor.sel(scenario="ssp245")).all()

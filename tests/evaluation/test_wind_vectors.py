@@ -130,7 +130,7 @@ def test_members_of_the_truth_tell_nothing_of_vectors():
     members = {n: (("member", *coords), random.normal(0, 3, (3, *shape))) for n in names}
     truth = xr.Dataset(members, coords)
     emulation = truth.mean("member") + 3.0
-    found = evaluate(emulation, truth, metrics="deterministic", model="m", bootstrap=20)
+    found = evaluate(emulation, truth, metrics="deterministic", model="m", bootstrap=100)
     vector = found.sel(metric="wind_vector_rmse", channel="10m_wind_vector").squeeze()
     assert vector.score == pytest.approx(3 * np.sqrt(2))
     assert np.isnan([vector.lower, vector.noise_floor, vector.score_noise]).all()

@@ -407,7 +407,7 @@ def test_laws_of_tables(seed, threshold):
     ("label", "sentence"),
     [
         ("brier", "give threshold=.. or quantile=.."),
-        ("csi(threshold=1, quantile=0.9)", "give threshold=.. or quantile=.."),
+        ("csi(threshold=1, quantile=0.9)", "give only one of threshold and quantile"),
         ("csi(quantile=90)", "quantile=90 is no number between 0 and 1"),
         ("csi(threshold=warm)", "threshold=warm is no number"),
         ("csi(threshold=.nan)", "threshold=nan is no number"),

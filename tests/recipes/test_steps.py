@@ -48,6 +48,7 @@ class Unreadable:
         {"sort": {}},
         {"resample_time": {"to": "1D"}},
         {"regrid": {"resolution": 90}},
+        {"sum_over": {"dimension": "level"}},
         {"derive": {"anomaly": {"of": ["t"], "period": ["2001-01-01", "2001-01-10"]}}},
     ],
     ids=lambda step: next(iter(step)),
@@ -201,3 +202,32 @@ def test_uneven_times_are_not_resampled() -> None:
         apply(fields(), resample_time={"to": "9h"})
     with pytest.raises(UserError, match="'fortnight' is no length of time"):
         apply(fields(), resample_time={"to": "fortnight"})
+
+
+def test_sum_over_adds_what_is_there_and_misses_what_lacks_a_part() -> None:
+    dataset = fields().assign(other=("time", np.arange(160.0)))
+    dataset["t"][0, 1, 0, 0] = np.nan
+    summed = apply(dataset, sum_over={"dimension": "level"})
+    assert summed["t"].dims == ("time", "latitude", "longitude") and summed["t"].units == "K"
+    assert np.isnan(summed["t"][0, 0, 0]) and float(summed["t"][3, 0, 0]) == 6.0
+    assert "other" in summed and "level" not in summed.coords
+    with pytest.raises(UserError, match="no dimension 'sector'"):
+        apply(dataset, sum_over={"dimension": "sector"})
+
+
+def test_regrid_to_a_grid_with_rows_on_the_poles() -> None:
+    regridded = apply(apply(fields(), sort={}), regrid={"rows": 3, "columns": 4})
+    assert regridded["latitude"].values.tolist() == [-90, 0, 90]
+    assert regridded["longitude"].values.tolist() == [0, 90, 180, 270]
+    assert np.allclose(regridded["t"][7], 7.0)
+    with pytest.raises(ValueError, match="give either"):
+        parse_step({"regrid": {"rows": 3}})
+    with pytest.raises(ValueError, match="give either"):
+        parse_step({"regrid": {"rows": 3, "columns": 4, "resolution": 90}})
+
+
+def test_depth_of_water_becomes_a_mass_again() -> None:
+    rain = fields().rename(t="pr90").assign()
+    rain["pr90"].attrs["units"] = "mm day-1"
+    converted = apply(rain, convert_units={"pr90": "kg m-2 s-1"})
+    assert float(converted["pr90"][100, 0, 0, 0]) == pytest.approx(100 / 86400)

@@ -132,7 +132,8 @@ def test_samples_without_truth_are_told_with_first_and_last():
     scores.attrs["samples_without_truth"] = json.dumps({"mine [v2]": lost})
     assert missing_truth(scores) == [
         "3 of 9 samples have no truth at all: from 2020-01-21T00:00 to 2020-01-25T12:00",
-        "at some lead or scenario only 5 of 9 samples have a truth",
+        "at some lead or scenario only 5 of 9 samples count: forecast, truth or climatology "
+        "lacks the others",
     ]
     scores.attrs["samples_without_truth"] = json.dumps({"mine [v2]": {"number": 0}})
     assert missing_truth(scores.assign(count=scores["count"] + 4)) == []

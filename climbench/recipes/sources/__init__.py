@@ -3,8 +3,9 @@
 from collections.abc import Hashable
 
 from climbench.recipes.schema import Emissions, Files, Recipe, SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.sources.addresses import each_of
 from climbench.recipes.sources.combining import Labelled, along_labels, by_variable
-from climbench.recipes.sources.emissions import add_emissions
+from climbench.recipes.sources.emissions import add_emissions, open_emissions
 from climbench.recipes.sources.files import open_files
 from climbench.recipes.sources.simulated import open_atmosphere, open_earth
 from climbench.recipes.sources.source import Input, Opened, Opener, Surroundings
@@ -29,9 +30,10 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
         If a source cannot be read or does not fit to the others.
     """
     opened = [
-        (source, OPENERS[type(source)](source, recipe, surroundings))
+        (one, OPENERS[type(one)](one, recipe, surroundings))
         for source in recipe.sources
         if not isinstance(source, Emissions)
+        for one in (each_of(source) if isinstance(source, Files) else [source])
     ]
     inputs = tuple(one for _, source in opened for one in source.inputs)
     labelled: list[Labelled] = [
@@ -47,7 +49,9 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
     dataset = by_variable([*map(along_labels, _by_content(labelled)), *named])
     for source in recipe.sources:
         if isinstance(source, Emissions):
-            dataset = add_emissions(dataset, source)
+            emissions, table = open_emissions(source, surroundings)
+            dataset = add_emissions(dataset, source, emissions)
+            inputs += table
     return Opened(dataset, inputs)
 
 

@@ -5,6 +5,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from climbench.recipes.schema import Dates, Files, as_list, years
 from climbench.recipes.sources.source import Surroundings
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-REMOTE_MENDS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "http": "http", "https": "http"}
+REMOTE_MENDS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "http": "http", "https": "http", "hf": "hub"}
 
 
 def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> list[tuple[str, str]]:
@@ -33,6 +34,8 @@ def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> li
             for pattern in as_list(source.local)
             for path in _glob(root, _per_year(pattern, dates))
         ]
+        if not found and source.archive is not None:
+            found = _unpacked(root, source)
         if not found:
             raise UserError(
                 f"nothing in {root} matches {', '.join(as_list(source.local))}: check data_root, "
@@ -44,6 +47,57 @@ def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> li
         for address in _per_year(pattern, dates):
             located += _expand(address)
     return located
+
+
+def each_of(source: Files) -> list[Files]:
+    """Return a source for every combination of its lists of coordinates.
+
+    Raises
+    ------
+    UserError
+        If nothing in the addresses tells the files of one label from those of another.
+    """
+    lists = {name: one for name, one in source.coordinates.items() if isinstance(one, list)}
+    texts = (source.address, source.local, source.archive)
+    for name in lists:
+        if not any(f"{{{name}}}" in text for one in texts if one for text in as_list(one)):
+            raise UserError(
+                f"coordinates.{name} has several values: write {{{name}}} where they stand in the "
+                "address."
+            )
+    return [
+        source.model_copy(
+            update={
+                "coordinates": {**source.coordinates, **dict(zip(lists, values, strict=True))},
+                **{
+                    option: _filled(getattr(source, option), dict(zip(lists, values, strict=True)))
+                    for option in ("address", "local", "archive")
+                },
+            }
+        )
+        for values in product(*lists.values())
+    ]
+
+
+def _filled(texts: str | list[str] | None, labels: dict[str, Any]) -> list[str] | None:
+    if texts is None:
+        return None
+    filled = as_list(texts)
+    for name, value in labels.items():
+        filled = [text.replace(f"{{{name}}}", str(value)) for text in filled]
+    return filled
+
+
+def _unpacked(root: Path, source: Files) -> list[tuple[str, str]]:
+    """Return the members of a local archive that lie beside it, if somebody has unpacked it."""
+    folders = {Path(pattern).parent for pattern in as_list(source.local or [])}
+    patterns = as_list(source.archive or [])
+    return [
+        (path.relative_to(root).as_posix(), str(path))
+        for folder in sorted(folders)
+        for pattern in patterns
+        for path in _glob(root, [str(folder / pattern)])
+    ]
 
 
 def _per_year(pattern: str, dates: Dates | None) -> list[str]:

@@ -1,5 +1,7 @@
 """Names of coordinates, levels in hPa, missing values: what CF says, made explicit."""
 
+from collections.abc import Collection
+
 import numpy as np
 import xarray as xr
 
@@ -27,15 +29,19 @@ BY_NAME = {
     "pressure_level": "level",
     "level": "level",
     "valid_time": "time",
+    "year": "time",
 }
 
 
-def conform(dataset: xr.Dataset, where: str) -> xr.Dataset:
+def conform(
+    dataset: xr.Dataset, where: str, variables: Collection[str] | None = None
+) -> xr.Dataset:
     """Return the gridded variables of a file, with the coordinate names of a store.
 
     Axes are recognised by their CF units, standard name or usual name and called ``time``,
     ``level`` (hPa), ``latitude`` and ``longitude``. Bounds, grid mappings and everything else
-    that is not on the grid are left out.
+    that is not on the grid are left out, unless it is a series in time that is asked for by name.
+    Members without names are numbered from 1.
 
     Parameters
     ----------
@@ -43,6 +49,8 @@ def conform(dataset: xr.Dataset, where: str) -> xr.Dataset:
         A file as xarray opens it.
     where
         Its name, for errors.
+    variables
+        Those that are asked for by name.
 
     Raises
     ------
@@ -52,6 +60,15 @@ def conform(dataset: xr.Dataset, where: str) -> xr.Dataset:
     dataset = dataset.rename(_axes(dataset))
     scalar = [name for name in dataset.coords if dataset[name].ndim == 0]
     dataset = dataset.drop_vars(scalar)
+    if "member" in dataset.dims and "member" not in dataset.coords:
+        dataset = dataset.assign_coords(member=np.arange(1, dataset.sizes["member"] + 1))
+    series = [
+        name
+        for name, array in dataset.data_vars.items()
+        if name in (variables or ()) and array.dims == ("time",)
+    ]
+    if variables and set(series) == set(variables):
+        return dataset[series]
     for axis in ("latitude", "longitude"):
         if axis in dataset.variables and dataset[axis].ndim != 1:
             raise UserError(
@@ -69,7 +86,7 @@ def conform(dataset: xr.Dataset, where: str) -> xr.Dataset:
         and name not in bounds
         and array.dtype.kind in "fiub"
     ]
-    dataset = dataset[gridded]
+    dataset = dataset[[*gridded, *series]]
     extra = [name for name in dataset.coords if name not in dataset.dims]
     return _levels(dataset.drop_vars(extra), where)
 

@@ -1,13 +1,37 @@
 """Emissions of the SSP scenarios as forcing of a real climate model's fields."""
 
+from pathlib import Path
+
 import xarray as xr
 
 from climbench.errors import UserError, nearest
-from climbench.recipes.schema import Emissions
+from climbench.recipes.schema import Emissions, Files
+from climbench.recipes.sources.addresses import fetch, locate
+from climbench.recipes.sources.rcmip import rcmip_emissions
+from climbench.recipes.sources.source import Input, Surroundings
 from climbench.simulate.emissions import ssp_emissions
+from climbench.store.provenance import source_record
 
 
-def add_emissions(dataset: xr.Dataset, source: Emissions) -> xr.Dataset:
+def open_emissions(
+    source: Emissions, surroundings: Surroundings
+) -> tuple[xr.Dataset, tuple[Input, ...]]:
+    """Return the emissions ``[scenario, time]``, and the table that they are from.
+
+    Raises
+    ------
+    UserError
+        If the table cannot be read.
+    """
+    if source.address is None:
+        return ssp_emissions(), ()
+    table = Files(kind="files", address=source.address, local=source.local)
+    ((name, address),) = locate(table, None, surroundings)
+    path = Path(fetch(address, surroundings.downloads))
+    return rcmip_emissions(path), (Input(name, record=source_record(path)),)
+
+
+def add_emissions(dataset: xr.Dataset, source: Emissions, emissions: xr.Dataset) -> xr.Dataset:
     """Return the dataset with the global emissions of its scenarios and years.
 
     Parameters
@@ -16,6 +40,8 @@ def add_emissions(dataset: xr.Dataset, source: Emissions) -> xr.Dataset:
         Fields of all other sources, with ``scenario`` and annual ``time``.
     source
         Which emissions.
+    emissions
+        From :func:`open_emissions`.
 
     Raises
     ------
@@ -27,7 +53,6 @@ def add_emissions(dataset: xr.Dataset, source: Emissions) -> xr.Dataset:
             "emissions need fields with the dimensions 'scenario' and 'time': give the other "
             "sources 'coordinates: {scenario: ...}'."
         )
-    emissions = ssp_emissions()
     if source.variables is not None:
         for name in source.variables:
             if name not in emissions:

@@ -1,15 +1,21 @@
 """Files of an archive as a source."""
 
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import xarray as xr
 
 from climbench.errors import UserError, nearest
 from climbench.recipes.dates import within
 from climbench.recipes.schema import Files, Recipe
 from climbench.recipes.sources.addresses import fetch, locate
+from climbench.recipes.sources.annual import annual_means
+from climbench.recipes.sources.archives import is_archive, members
 from climbench.recipes.sources.combining import along_time, check_gaps
 from climbench.recipes.sources.opening import open_file
+from climbench.recipes.sources.relabelling import relabel
 from climbench.recipes.sources.source import Input, Opened, Surroundings
 from climbench.store.provenance import file_sha256
 from climbench.store.time_axis import hours
@@ -32,16 +38,21 @@ def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Ope
             continue
         path = fetch(address, surroundings.downloads)
         _check_sum(source, name, path)
-        dataset = open_file(path, name, source)
-        files.append((name, dataset))
-        ends = hours(dataset["time"]) if dataset.sizes.get("time") else np.empty(0)
-        span = (float(ends.min()), float(ends.max())) if ends.size else None
-        inputs.append(Input(name, path, dict(source.coordinates), span))
+        parts = [(name, path)]
+        if source.archive is not None and is_archive(path):
+            parts = members(path, name, source, surroundings.downloads / "unpacked")
+        for part, place in parts:
+            dataset = open_file(place, part, source)
+            files.append((part, dataset))
+            inputs.append(Input(part, place, dict(source.coordinates), _span(dataset)))
     name, dataset = along_time(files)
+    if source.annual is not None:
+        dataset = annual_means(dataset, name, source.annual)
+        inputs = [replace(one, hours=_span(dataset)) for one in inputs]
     for old in source.rename:
         if old not in dataset:
             raise UserError(f"{name} has no '{old}' to rename: {nearest(old, map(str, dataset))}")
-    dataset = dataset.rename(source.rename)
+    dataset = relabel(dataset.rename(source.rename), source.relabel, name)
     if recipe.dates is not None and "time" in dataset.dims:
         # one scenario of several may lie outside the dates, all files of one series may not
         start, end = recipe.dates.start, recipe.dates.end
@@ -52,7 +63,23 @@ def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Ope
     return Opened(dataset, tuple(inputs))
 
 
+def _span(dataset: xr.Dataset) -> tuple[float, float] | None:
+    """Return the first and the last time, hours."""
+    ends = hours(dataset["time"]) if dataset.sizes.get("time") else np.empty(0)
+    return (float(ends.min()), float(ends.max())) if ends.size else None
+
+
 def _check_sum(source: Files, name: str, path: str) -> None:
     published = source.sha256.get(name.rsplit("/", 1)[-1])
-    if published and Path(path).is_file() and file_sha256(Path(path)) != published:
+    if (
+        published
+        and Path(path).is_file()
+        and _sum_of(path, Path(path).stat().st_mtime_ns) != (published)
+    ):
         raise UserError(f"{name} is not the published file: its SHA-256 differs; fetch it again.")
+
+
+@lru_cache(maxsize=256)
+def _sum_of(path: str, changed: int) -> str:
+    """Return the SHA-256 of a file, which several sources may be members of, read once."""
+    return file_sha256(Path(path))

@@ -41,7 +41,7 @@ def open_file(path: str, where: str, source: Files) -> xr.Dataset:
         raise UserError(f"{where}: reading {kind} needs `pip install climbench[grib]`.") from error
     except Exception as error:  # every engine has exceptions of its own
         raise UserError(f"{where} cannot be read as {kind}: {_short(error)}.") from error
-    dataset = conform(dataset, where)
+    dataset = conform(dataset, where, source.variables)
     if source.variables is not None:
         for name in source.variables:
             if name not in dataset.data_vars:

@@ -16,6 +16,7 @@ from climbench.recipes.schema import Recipe, SimulatedAtmosphere, SimulatedEarth
 from climbench.recipes.sources.source import Input, Opened, Surroundings
 from climbench.simulate.atmosphere import Atmosphere
 from climbench.simulate.earth import simulate_climate
+from climbench.simulate.emission_maps import FLUX, REGIONS, emission_maps
 from climbench.simulate.emissions import emissions_dataset, pathway
 from climbench.variables import variable
 
@@ -131,36 +132,81 @@ def _block(shard: int) -> int:
     return shard // blocks if shard % blocks == 0 else shard
 
 
+GRIDS: dict[str, tuple[NDArray[np.floating], NDArray[np.floating]]] = {
+    "planet": (np.arange(32) * 5.625 - 87.1875, np.arange(64) * 5.625),
+    "climatebench": (np.linspace(-90.0, 90.0, 96), np.arange(144) * 2.5),
+}
+"""Rows and columns, degrees north and east."""
+
+
 def open_earth(source: SimulatedEarth, recipe: Recipe, surroundings: Surroundings) -> Opened:
-    """Open the planet's climate: one block per scenario and member."""
+    """Open the planet's climate: one block per climate model, scenario and member."""
+    latitude, longitude = GRIDS[source.grid]
     forcings = emissions_dataset([pathway(name) for name in source.scenarios])
-    sample = simulate_climate(source.scenarios[:1], 1, source.model, source.seed)
-    shape = (1, 1, forcings.sizes["time"], sample.sizes["latitude"], sample.sizes["longitude"])
+    if source.emission_maps:
+        forcings = _with_maps(forcings, latitude, longitude)
+    models = source.model if isinstance(source.model, list) else [source.model]
+    if len(set(models)) < len(models):
+        raise UserError("option 'model' of simulated_earth names a climate model twice.")
+    datasets = [_earth(source, model, forcings) for model in models]
+    dataset = datasets[0]
+    if isinstance(source.model, list):
+        labels = xr.Variable("source_id", [f"planet-{model}" for model in models])
+        fields = [one[source.variables] for one in datasets]
+        dataset = forcings.merge(xr.concat([*fields], labels, join="exact"))
+    return Opened(with_axes(dataset), (_identity(source),))
+
+
+def _earth(source: SimulatedEarth, model: int, forcings: xr.Dataset) -> xr.Dataset:
+    """Return one climate model's fields and what drives them, not yet computed."""
+    latitude, longitude = GRIDS[source.grid]
+    options = (model, source.seed, latitude, longitude, source.variables)
+    sample = simulate_climate(source.scenarios[:1], 1, model, source.seed, [0.0], [0.0], options[4])
+    shape = (1, 1, forcings.sizes["time"], latitude.size, longitude.size)
     members = np.arange(1, source.members + 1)
-    fields = {}
     blocks = [
-        [dask.delayed(_earth_block)(source, name, int(member), forcings) for member in members]
+        [
+            dask.delayed(_earth_block)(name, int(member), options, forcings["time"])
+            for member in members
+        ]
         for name in source.scenarios
     ]
-    for name in ("tas", "pr"):
+    fields = {}
+    for name in source.variables:
         arrays = [
             [dask.array.from_delayed(block[name], shape, dtype=np.float32) for block in row]
             for row in blocks
         ]
         whole = dask.array.concatenate([dask.array.concatenate(row, axis=1) for row in arrays])
         fields[name] = (sample[name].dims, whole, sample[name].attrs)
-    grid = {name: sample[name] for name in ("latitude", "longitude")}
-    dataset = forcings.assign_coords({"member": members, **grid}).assign(fields)
+    axes = {"member": members, "latitude": latitude, "longitude": longitude}
+    dataset = forcings.assign_coords(axes).assign(fields)
     dataset.attrs = {k: v for k, v in sample.attrs.items() if k != "simulated"}
-    return Opened(with_axes(dataset), (_identity(source),))
+    return dataset
 
 
 def _earth_block(
-    source: SimulatedEarth, scenario: str, member: int, forcings: xr.Dataset
+    scenario: str, member: int, options: tuple[Any, ...], time: xr.DataArray
 ) -> Fields:
-    climate = simulate_climate([scenario], [member], source.model, source.seed)
-    fields = climate[["tas", "pr"]].reindex(time=forcings["time"])
+    climate = simulate_climate([scenario], [member], *options)
+    fields = climate[list(options[4])].reindex(time=time)
     return {str(name): array.values for name, array in fields.items()}
+
+
+def _with_maps(
+    emissions: xr.Dataset, latitude: NDArray[np.floating], longitude: NDArray[np.floating]
+) -> xr.Dataset:
+    """Return the emissions with maps of the aerosols in place of their totals."""
+    years = emissions["time"].dt.year.values
+    dims = ("scenario", "time", "latitude", "longitude")
+    for name in REGIONS:
+        maps = [
+            emission_maps(name, totals, years, latitude, longitude).astype(np.float32)
+            for totals in emissions[name].values
+        ]
+        attributes = emissions[name].attrs | {"units": FLUX}
+        emissions = emissions.assign({name: (dims, np.stack(maps), attributes)})
+    return emissions.assign_coords(latitude=latitude, longitude=longitude)
 
 
 def with_axes(dataset: xr.Dataset) -> xr.Dataset:

@@ -13,9 +13,14 @@ from climbench.recipes.steps.resample_time import ResampleTime
 from climbench.recipes.steps.select import Select
 from climbench.recipes.steps.sort import Sort
 from climbench.recipes.steps.step import Step
+from climbench.recipes.steps.sum_over import SumOver
 
 STEPS: dict[str, type[Step]] = {
-    step.name: step for step in (Select, Rename, ConvertUnits, Sort, ResampleTime, Regrid, Derive)
+    step.name: step
+    for step in (
+        *(Select, Rename, ConvertUnits, Sort),
+        *(ResampleTime, SumOver, Regrid, Derive),
+    )
 }
 """Every step by its name in a recipe."""
 

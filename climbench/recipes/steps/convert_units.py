@@ -32,6 +32,9 @@ SPELLINGS = {
 }
 """Spellings of archives that pint does not know, in lower case."""
 
+PRECIPITATION = ("pr", "pr90")
+"""Precipitation in CMIP's names, that does not say so."""
+
 
 class ConvertUnits(Step):
     """Convert variables to a unit: ``convert_units: {mean_sea_level_pressure: Pa}``.
@@ -63,7 +66,7 @@ class ConvertUnits(Step):
                     f"declare it in the source with 'units: {{{name}: ...}}'."
                 )
             water = "precipitation" in f"{name} {array.attrs.get('standard_name', '')}"
-            factor, offset = conversion(str(given), unit, name, water or name == "pr")
+            factor, offset = conversion(str(given), unit, name, water or name in PRECIPITATION)
             changed = array if (factor, offset) == (1.0, 0.0) else array * factor + offset
             converted[name] = changed.assign_attrs(array.attrs | {"units": unit})
         return dataset.assign(converted)
@@ -79,7 +82,7 @@ def conversion(given: str, wanted: str, variable: str, water: bool = False) -> t
     variable
         Named in the error.
     water
-        Whether a mass per area may become a depth of water: 1 kg m-2 is 1 mm.
+        Whether a mass per area may become a depth of water, and back: 1 kg m-2 is 1 mm.
 
     Raises
     ------
@@ -100,8 +103,11 @@ def conversion(given: str, wanted: str, variable: str, water: bool = False) -> t
     try:
         unit = registry.parse_units(spell(given))
         target = registry.parse_units(spell(wanted))
-        if water and unit.dimensionality.get("[mass]", 0) > target.dimensionality.get("[mass]", 0):
-            unit = unit / registry.parse_units("kilogram / meter ** 2 / millimeter")
+        if water:
+            masses = [one.dimensionality.get("[mass]", 0) for one in (unit, target)]
+            depth = registry.parse_units("kilogram / meter ** 2 / millimeter")
+            unit = unit / depth if masses[0] > masses[1] else unit
+            unit = unit * depth if masses[0] < masses[1] else unit
         zero, one = (registry.Quantity(x, unit).to(target).magnitude for x in (0.0, 1.0))
     except (pint.PintError, AssertionError, TypeError, ValueError) as error:
         raise UserError(

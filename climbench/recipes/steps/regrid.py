@@ -19,8 +19,11 @@ class Regrid(Step):
     resolution
         Cell size, degrees: a global grid of whole cells, the first centred at
         ``(-90 + resolution / 2, 0)``; 5.625 is WeatherBench's 32 x 64.
+    rows, columns
+        Instead of a resolution: a global grid of so many rows, the first and the last on the poles,
+        and columns from 0 on; 96 and 144 are the grid of NorESM2-LM and of ClimateBench.
     latitude, longitude
-        Cell centres, degrees, instead of a resolution.
+        Instead of both: cell centres, degrees.
     method
         ``conservative`` or ``bilinear``.
     valid
@@ -29,6 +32,8 @@ class Regrid(Step):
 
     name: ClassVar[str] = "regrid"
     resolution: Annotated[float, Field(gt=0, le=90)] | None = None
+    rows: Annotated[int, Field(ge=2)] | None = None
+    columns: Annotated[int, Field(ge=1)] | None = None
     latitude: list[float] | None = None
     longitude: list[float] | None = None
     method: Method = "conservative"
@@ -36,11 +41,13 @@ class Regrid(Step):
 
     @model_validator(mode="after")
     def _one_target(self) -> "Regrid":
-        lists = (self.latitude, self.longitude)
-        if (self.resolution is None) == (None in lists) and not (
-            self.resolution is not None and lists == (None, None)
-        ):
-            raise ValueError("give either 'resolution' or both 'latitude' and 'longitude'")
+        targets = ((self.resolution,), (self.rows, self.columns), (self.latitude, self.longitude))
+        given = [target for target in targets if target.count(None) < len(target)]
+        if len(given) != 1 or None in given[0]:
+            raise ValueError(
+                "give either 'resolution', or both 'rows' and 'columns', or both 'latitude' and "
+                "'longitude'"
+            )
         if self.resolution is not None and abs(180 / self.resolution % 1) > 1e-6:
             raise ValueError("'resolution' must divide 180 degrees")
         return self
@@ -88,6 +95,8 @@ class Regrid(Step):
         )
 
     def _target(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.rows is not None and self.columns is not None:
+            return np.linspace(-90, 90, self.rows), np.arange(self.columns) * 360 / self.columns
         if self.resolution is None:
             return np.asarray(self.latitude, float), np.asarray(self.longitude, float)
         rows = round(180 / self.resolution)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from climbench.recipes.steps.step import Step
 
-DIMENSIONS = ("scenario", "member", "time", "level", "latitude", "longitude")
+DIMENSIONS = ("source_id", "scenario", "member", "time", "level", "latitude", "longitude")
 """Dimensions of a store, in order."""
 
 

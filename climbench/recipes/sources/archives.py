@@ -1,0 +1,147 @@
+"""Tar and zip files: unpacked once, and nothing that would land outside or is not a plain file."""
+
+import hashlib
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from climbench.errors import UserError, nearest
+from climbench.recipes.schema import Files, as_list
+from climbench.recipes.sources.addresses import DISK_FULL
+
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
+Member = tuple[str, IO[bytes]]
+
+
+def is_archive(path: str) -> bool:
+    """Tell whether a path is a tar file, compressed or not, or a zip file, by its first bytes."""
+    if "://" in path or not Path(path).is_file():
+        return False
+    try:
+        return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
+    except DAMAGED:  # it begins as one
+        return True
+
+
+def members(path: str, where: str, source: Files, unpacked: Path) -> list[tuple[str, str]]:
+    """Return (name in the store's provenance, path) of the members of an archive.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    where
+        How to call it.
+    source
+        Which members.
+    unpacked
+        Folder for what comes out of it; one that is there and whole is used as it is.
+
+    Raises
+    ------
+    UserError
+        If the archive is damaged, holds something that is no plain file inside the folder, or
+        lacks the members.
+    """
+    folder = unpacked / _key(Path(path))
+    if not folder.is_dir():
+        _unpack(Path(path), where, folder)
+    names = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
+    found = []
+    for pattern in as_list(source.archive or "*"):
+        matching = [name for name in names if fnmatchcase(name, pattern)]
+        if not matching:
+            hint = nearest(pattern, names)
+            raise UserError(f"{where} has no member {pattern}: {hint}")
+        found += matching
+    return [(f"{where}/{name}", str(folder / name)) for name in dict.fromkeys(found)]
+
+
+def _key(path: Path) -> str:
+    """Return the name of an archive's folder; another content has another one."""
+    about = path.stat()
+    text = f"{path.resolve()} {about.st_size} {about.st_mtime_ns}"
+    return f"{path.name}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+
+
+def _unpack(path: Path, where: str, folder: Path) -> None:
+    """Write all members into a folder that gets its name when they are whole."""
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        opened = _tar(path, where) if tarfile.is_tarfile(path) else _zip(path, where)
+        for name, content in opened:
+            target = temporary / _inside(name, where)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("wb") as file:
+                shutil.copyfileobj(content, file, 2**20)
+    except DAMAGED as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise UserError(f"{where} is cut short or damaged ({error}): fetch it again.") from error
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if error.errno in DISK_FULL or isinstance(error, PermissionError):
+            raise
+        raise UserError(f"{where} is cut short or damaged ({error}): fetch it again.") from error
+    except UserError:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    try:
+        temporary.replace(folder)
+    except OSError:  # another builder was quicker with the same
+        shutil.rmtree(temporary, ignore_errors=True)
+        if not folder.is_dir():
+            raise
+
+
+def _tar(path: Path, where: str) -> Iterator[Member]:
+    with tarfile.open(path) as archive:
+        for one in archive:
+            if one.isdir():
+                _inside(one.name, where)
+                continue
+            content = archive.extractfile(one) if one.isfile() else None
+            if content is None:
+                raise UserError(_refusal(where, one.name, "a link or a device"))
+            yield one.name, content
+        while archive.fileobj is not None and archive.fileobj.read(2**20):
+            pass  # to the checksum of the compression, which stands behind the last member
+
+
+def _zip(path: Path, where: str) -> Iterator[Member]:
+    with zipfile.ZipFile(path) as archive:
+        for one in archive.infolist():
+            if one.is_dir():
+                _inside(one.filename, where)
+                continue
+            kind = stat.S_IFMT(one.external_attr >> 16)
+            if kind not in (0, stat.S_IFREG):
+                raise UserError(_refusal(where, one.filename, "a link or a device"))
+            with archive.open(one) as content:
+                yield one.filename, content
+
+
+def _inside(name: str, where: str) -> Path:
+    """Return the path of a member below the folder.
+
+    Raises
+    ------
+    UserError
+        If it would lie elsewhere.
+    """
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if not parts or parts[0] == "/" or ".." in parts or ":" in parts[0]:
+        raise UserError(_refusal(where, name, "a path out of its folder"))
+    return Path(*parts)
+
+
+def _refusal(where: str, name: str, what: str) -> str:
+    return f"{where} is not unpacked: its member '{name}' is {what}; fetch it from its owner again."
