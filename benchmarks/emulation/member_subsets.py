@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from climbench.experiments.internal_variability_draws import shares_of
-from climbench.experiments.internal_variability_lines import SubsetLines, predict_lines
-from climbench.experiments.internal_variability_truth import MemberTruth
+from climbench.experiments.internal_variability.draws import shares_of
+from climbench.experiments.internal_variability.lines import SubsetLines, predict_lines
+from climbench.experiments.internal_variability.truth import MemberTruth
 from climbench.metrics import Regions, get_metric, region_weights
 from climbench.tasks.members import draw_members
 

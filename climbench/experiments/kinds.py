@@ -9,7 +9,7 @@ from climbench.experiments.run import RunConfig
 
 KINDS = {
     "climate_models": "climbench.experiments.climate_models",
-    "internal_variability": "climbench.experiments.internal_variability",
+    "internal_variability": "climbench.experiments.internal_variability.sweep",
     "reproduction": "climbench.experiments.reproduction",
 }
 """Modules with a function ``parse(options)`` and one ``run_and_show(config)``."""

@@ -8,8 +8,8 @@ from small_stores import climate, write_store
 
 from climbench.config import ModelConfig, OptimizerConfig, TrainerConfig
 from climbench.errors import UserError
-from climbench.experiments import internal_variability as experiment
-from climbench.experiments.internal_variability_bench import Bench
+from climbench.experiments.internal_variability import sweep as experiment
+from climbench.experiments.internal_variability.bench import Bench
 from climbench.experiments.kinds import parse_experiment
 from climbench.prediction import predict
 from climbench.tasks import Emulation

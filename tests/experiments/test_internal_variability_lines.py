@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from climbench.experiments.internal_variability_draws import shares_of
-from climbench.experiments.internal_variability_lines import SubsetLines, predict_lines
+from climbench.experiments.internal_variability.draws import shares_of
+from climbench.experiments.internal_variability.lines import SubsetLines, predict_lines
 from climbench.models.pattern_scaling import PatternScaling
 from climbench.tasks import Sample, Signature
 from climbench.tasks.members import draw_members

@@ -5,8 +5,8 @@ import pytest
 import xarray as xr
 from scipy import stats
 
-from climbench.experiments.internal_variability_truth import MemberTruth, spread_of_a_mean
-from climbench.experiments.internal_variability_verdict import compare_fits, paired_difference
+from climbench.experiments.internal_variability.truth import MemberTruth, spread_of_a_mean
+from climbench.experiments.internal_variability.verdict import compare_fits, paired_difference
 from climbench.metrics import Regions, get_metric
 from climbench.report.member_wording import sentences
 

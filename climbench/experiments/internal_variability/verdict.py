@@ -19,7 +19,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from climbench.experiments.internal_variability_truth import spread_of_a_mean
+from climbench.experiments.internal_variability.truth import spread_of_a_mean
 
 Array = NDArray[np.float64]
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from climbench.config import ModelConfig, instantiate
 from climbench.errors import UserError
-from climbench.experiments.internal_variability_draws import shares_of
-from climbench.experiments.internal_variability_lines import Lines, SubsetLines, predict_lines
-from climbench.experiments.internal_variability_spectra import PLACES, spectrum, true_spectrum
-from climbench.experiments.internal_variability_truth import TRUTHS, MemberTruth
+from climbench.experiments.internal_variability.draws import shares_of
+from climbench.experiments.internal_variability.lines import Lines, SubsetLines, predict_lines
+from climbench.experiments.internal_variability.spectra import PLACES, spectrum, true_spectrum
+from climbench.experiments.internal_variability.truth import TRUTHS, MemberTruth
 from climbench.metrics import Metric, Regions, region_weights
 from climbench.metrics.conventions import chosen_metrics, preset
 from climbench.metrics.noise_floor import FLOORS

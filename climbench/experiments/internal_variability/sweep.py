@@ -24,7 +24,7 @@ from rich.progress import track
 
 from climbench.config import ModelConfig
 from climbench.errors import UserError, nearest
-from climbench.experiments.internal_variability_bench import (
+from climbench.experiments.internal_variability.bench import (
     Bench,
     Key,
     drawn_task,
@@ -32,7 +32,7 @@ from climbench.experiments.internal_variability_bench import (
     has_shared_sums,
     number_of_members,
 )
-from climbench.experiments.internal_variability_verdict import compare_fits
+from climbench.experiments.internal_variability.verdict import compare_fits
 from climbench.experiments.run import RunConfig, console, prepare, provenance
 from climbench.experiments.stage import Stage
 from climbench.prediction import predict

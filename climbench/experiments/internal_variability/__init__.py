@@ -1,0 +1,1 @@
+"""Scores against the number of training members: the experiment of Luetjens et al. (2025)."""
