@@ -117,14 +117,27 @@ def _picture(
     draw: Callable[[Theme], "Figure"],
 ) -> Picture:
     place = len(list(folder.iterdir())) // len(THEMES)
-    stem = re.sub(r"[^a-z0-9]+", "_", f"{place:03d} {metric} {channel}".lower())[:60].strip("_")
+    stem = f"{place:03d} {metric} {channel}"[:60]
+    return draw_picture(folder, stem, alternative, draw, metric, channel)
+
+
+def draw_picture(
+    folder: Path,
+    stem: str,
+    alternative: str,
+    draw: Callable[[Theme], "Figure"],
+    group: str = "",
+    channel: str = "",
+) -> Picture:
+    """Draw a figure for light and dark pages into a folder beside the page."""
+    name = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
     sources, size = {}, (0.0, 0.0)
-    for name, theme in THEMES.items():
+    for kind, theme in THEMES.items():
         figure = draw(theme)
         size = tuple(figure.get_size_inches() * DOTS_PER_INCH)
-        save(figure, folder / f"{stem}_{name}.png")
-        sources[name] = f"{FOLDER}/{stem}_{name}.png"
-    return Picture(metric, channel, sources, alternative, round(size[0]), round(size[1]))
+        save(figure, folder / f"{name}_{kind}.png")
+        sources[kind] = f"{folder.name}/{name}_{kind}.png"
+    return Picture(group, channel, sources, alternative, round(size[0]), round(size[1]))
 
 
 def _describe_scores(here: xr.DataArray, units: str) -> str:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from climbench.report.pages import render_page
 from climbench.report.wording import numbers
 
 HEADLINES = ("nrmse_total", "rmse")
@@ -91,14 +91,8 @@ def write_generalisation(
     for channel in table["channel"].unique():
         metric, scores = matrix(table, channel)
         matrices.append((f"{metric} of {channel}", list(scores.columns), _rows(scores)))
-    environment = Environment(
-        loader=PackageLoader("climbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("generalisation.html.j2").render(
+    page = render_page(
+        "generalisation.html.j2",
         title=title,
         description=description,
         simulated=simulated,

@@ -1,21 +1,18 @@
 """Scores against the number of training members: figures and page of the experiment."""
 
 import json
-import re
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from climbench.report.curves import Style, styles
-from climbench.report.figures import Picture
+from climbench.report.figures import Picture, draw_picture
 from climbench.report.member_wording import (
     difference_rows,
     emulators,
@@ -24,16 +21,14 @@ from climbench.report.member_wording import (
     score_units,
     sentences,
 )
+from climbench.report.pages import render_page
 from climbench.report.theme import (
-    DOTS_PER_INCH,
     LIGHT,
-    THEMES,
     Theme,
     canvas,
     dress,
     heading,
     safe,
-    save,
     short,
 )
 from climbench.report.wording import number, pretty_units, with_units
@@ -235,7 +230,7 @@ def draw_scores(results: xr.Dataset, folder: Path) -> list[tuple[str, list[Pictu
                     continue
                 title = label if kind == "score" else f"difference in {label}"
                 stem = f"{kind} {metric} {channel}"
-                pictures.append(_picture(folder, stem, text, partial(draw, here, title)))
+                pictures.append(draw_picture(folder, stem, text, partial(draw, here, title)))
         groups.append((metric_name(metric), pictures))
     return groups
 
@@ -254,7 +249,7 @@ def draw_spectra(results: xr.Dataset, folder: Path) -> list[Picture]:
                 "predictions add to that mean, trained on the fewest and on the most members."
             )
             draw = partial(spectrum_figure, here, label)
-            pictures.append(_picture(folder, f"spectrum {place} {channel}", text, draw))
+            pictures.append(draw_picture(folder, f"spectrum {place} {channel}", text, draw))
     return pictures
 
 
@@ -287,18 +282,6 @@ def _describe(here: xr.Dataset, what: str, units: str) -> tuple[str, str]:
     )
 
 
-def _picture(folder: Path, stem: str, text: str, draw: Callable[[Theme], Figure]) -> Picture:
-    """Draw a figure for light and dark pages."""
-    name = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")
-    sources, size = {}, (0.0, 0.0)
-    for kind, theme in THEMES.items():
-        figure = draw(theme)
-        size = tuple(figure.get_size_inches() * DOTS_PER_INCH)
-        save(figure, folder / f"{name}_{kind}.png")
-        sources[kind] = f"{FOLDER}/{name}_{kind}.png"
-    return Picture("", "", sources, text, round(size[0]), round(size[1]))
-
-
 def member_report(results: xr.Dataset, directory: Path, title: str) -> Path:
     """Write the page with its figures and tables, and return it.
 
@@ -316,14 +299,8 @@ def member_report(results: xr.Dataset, directory: Path, title: str) -> Path:
     differences = difference_rows(results)
     fit_rows(results).to_csv(directory / "scores.csv", index=False, lineterminator="\n")
     differences.to_csv(directory / "differences.csv", index=False, lineterminator="\n")
-    environment = Environment(
-        loader=PackageLoader("climbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("members.html.j2").render(
+    page = render_page(
+        "members.html.j2",
         title=title,
         simulated=results.attrs["simulated"] == "true",
         sentences=sentences(results),

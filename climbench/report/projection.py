@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from climbench.report.figures import Picture
 from climbench.report.maps import bias_scale, error_scale, map_figure
+from climbench.report.pages import render_page
 from climbench.report.theme import (
     DOTS_PER_INCH,
     LIGHT,
@@ -112,14 +112,8 @@ def write_projection(
         units = pretty_units(str(series[name].attrs.get("units", "")))
         plumes.append(_plume(folder, series[name], named, with_units(name, units), spread))
         maps.append(_map(folder, mean_map[name], named, mean_map.attrs["years"], units))
-    environment = Environment(
-        loader=PackageLoader("climbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("projection.html.j2").render(
+    page = render_page(
+        "projection.html.j2",
         title=title,
         simulated=simulated,
         spread=spread,

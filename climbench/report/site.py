@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from climbench.errors import UserError
 from climbench.report.figures import FOLDER, Picture, draw_curves, draw_maps
+from climbench.report.pages import render_page
 from climbench.report.ranking import Headline, axis_of, headline_of, metrics_of
 from climbench.report.tables import COLOUR_LIMITS, regions_table, scorecard, standings
 from climbench.report.wording import caption, verdict
@@ -110,15 +110,9 @@ def render(
     maps: list[Picture],
 ) -> str:
     """Return the page as HTML; every text in it is escaped by the template."""
-    environment = Environment(
-        loader=PackageLoader("climbench.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     table = regions_table(scores, headline) if scores.sizes["region"] > 1 else None
-    return environment.get_template("report.html.j2").render(
+    return render_page(
+        "report.html.j2",
         title=title,
         simulated=scores.attrs.get("simulated") == "true",
         caption=caption(headline),
