@@ -44,7 +44,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["run", "experiment=quickstart", "trainer.seed=one"], "trainer.seed"),
         (["run", "experiment=quickstart", "task.histroy=1"], "did you mean 'history'?"),
         (
-            ["run", "experiment=quickstart", "models.resnet.network.bloks=1"],
+            ["run", "experiment=quickstart", "models.resnet_small.network.bloks=1"],
             "did you mean 'blocks'?",
         ),
         (["run", "quickstart"], "'quickstart' is not an option"),
@@ -72,7 +72,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["evaluate", "regions=[Süd.geojson]"], "'regions=[\"Süd.geojson\"]'"),
         (["evaluate", "predictions=${a}.zarr"], "write \\${a} where it is part of a name"),
         (["report", "scores=a.nc"], "a.nc"),
-        (["run", "experiment=quickstart", "~models.resnet"], "'candidate' = resnet is none of"),
+        (["run", "experiment=quickstart", "~models.resnet_small"], "'candidate' = resnet_small is none of"),
         (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
         (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
         (["build", "recipe=planet_weather", "dates=2002-01-01/2002-13-31"], "2002-13-31"),

@@ -20,9 +20,9 @@ SHORT_WEATHER = [
     "task.validation=[2001-01-01,2001-01-15]",
     "task.test=[2001-01-16,2001-02-28]",
     "evaluation.bootstrap=100",
-    "models.resnet.max_epochs=1",
-    "models.resnet.network.hidden_channels=8",
-    "models.vit.max_epochs=1",
+    "models.resnet_small.max_epochs=1",
+    "models.resnet_small.network.hidden_channels=8",
+    "models.vit_small.max_epochs=1",
     "trainer.batch_size=32",
     *QUICK,
 ]
@@ -44,7 +44,7 @@ def weather(tmp_path_factory):
 
 def test_the_quickstart_scores_all_models_on_data_labelled_simulated(weather):
     _, result = weather
-    models = {"climatology", "persistence", "linear_regression", "resnet", "vit"}
+    models = {"climatology", "persistence", "linear_regression", "resnet_small", "vit_small"}
     assert set(result.scores.model.values) == models
     assert result.scores.attrs["simulated"] == "true"
     rmse = result.scores.score.sel(metric="rmse", channel="geopotential_500", region="global")
@@ -81,13 +81,13 @@ def test_another_seed_trains_again_but_keeps_the_store(weather, tmp_path):
 
 def test_emulation_of_the_planet_compares_with_pattern_scaling(tmp_path):
     config = configuration(
-        tmp_path, "experiment=planet_emulation", "models.resnet.max_epochs=1", *QUICK
+        tmp_path, "experiment=planet_emulation", "models.resnet_emulator.max_epochs=1", *QUICK
     )
     result = run(config)
     total = result.scores.score.sel(
         metric="nrmse_total", channel="tas_anomaly", region="global", scenario="ssp245"
     )
-    assert total.sel(model="pattern_scaling") < total.sel(model="resnet")  # after one epoch
+    assert total.sel(model="pattern_scaling") < total.sel(model="resnet_emulator")  # after one epoch
     known = result.scores.sel(metric=["nrmse_total", "rmse"])  # the truth keeps its three members
     for name in ("noise_floor", "lower", "upper"):
         assert np.isfinite(known[name]).all()
@@ -103,7 +103,7 @@ def test_pattern_scaling_of_a_cmip6_model(tmp_path, data_root):
         tmp_path,
         "experiment=ipsl_pattern_scaling",
         f"data_root='{data_root}'",
-        "models.resnet.max_epochs=1",
+        "models.resnet_emulator.max_epochs=1",
         *QUICK,
     )
     result = run(config)
@@ -126,8 +126,8 @@ def test_persistence_of_a_reanalysis_has_its_known_error(
         tmp_path,
         f"experiment={experiment}",
         f"data_root='{data_root}'",
-        "models.resnet.max_epochs=1",
-        "models.resnet.network.hidden_channels=8",
+        "models.resnet_small.max_epochs=1",
+        "models.resnet_small.network.hidden_channels=8",
         "evaluation.bootstrap=0",
         *QUICK,
     )

@@ -15,8 +15,8 @@ def parsed(*overrides):
 
 def test_without_it_all_models_of_the_experiment_run():
     config = parsed("experiment=planet_emulation")
-    assert list(config.models) == ["pattern_scaling", "resnet"]
-    assert config.candidate == "resnet"
+    assert list(config.models) == ["pattern_scaling", "resnet_emulator"]
+    assert config.candidate == "resnet_emulator"
 
 
 def test_with_it_the_model_is_judged_against_the_experiment_s_reference():
@@ -26,6 +26,15 @@ def test_with_it_the_model_is_judged_against_the_experiment_s_reference():
     assert (config.candidate, config.reference) == ("cnn_lstm_small", "pattern_scaling")
     assert config.gate["name"] == "beats_pattern_scaling"
     config.check()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(conf_folder().glob("experiment/*.yaml")), ids=lambda p: p.stem
+)
+def test_in_every_experiment_a_model_has_the_name_that_model_takes(path):
+    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        models = compose("run", [f"experiment={path.stem}"])["models"]
+    assert {key: model["name"] for key, model in models.items()} == {key: key for key in models}
 
 
 def test_the_reference_alone_has_no_gate():
