@@ -72,7 +72,10 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["evaluate", "regions=[Süd.geojson]"], "'regions=[\"Süd.geojson\"]'"),
         (["evaluate", "predictions=${a}.zarr"], "write \\${a} where it is part of a name"),
         (["report", "scores=a.nc"], "a.nc"),
-        (["run", "experiment=quickstart", "~models.resnet_small"], "'candidate' = resnet_small is none of"),
+        (
+            ["run", "experiment=quickstart", "~models.resnet_small"],
+            "'candidate' = resnet_small is none of",
+        ),
         (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
         (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
         (["build", "recipe=planet_weather", "dates=2002-01-01/2002-13-31"], "2002-13-31"),

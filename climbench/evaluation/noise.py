@@ -13,6 +13,7 @@ from climbench.evaluation.scores import Bootstrap
 from climbench.evaluation.significance import interval
 from climbench.evaluation.source import Source
 from climbench.evaluation.streaming import Data
+from climbench.evaluation.truth_members import Scanned
 from climbench.metrics.averaging import Regions
 from climbench.metrics.fields import ABSENT, Array
 from climbench.metrics.metric import Metric, get_metric
@@ -23,7 +24,7 @@ from climbench.metrics.noise_floor import (
     noise_floor,
     skill_above_noise,
 )
-from climbench.metrics.truth_draws import drawn_scores, told_by_members
+from climbench.metrics.truth_draws import drawn_ensemble_scores, drawn_scores, told_by_members
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,19 @@ class MemberNoise:
 
 
 def draw_members(
-    data: Data, truth: Source, regions: Regions, metrics: Sequence[Metric], bootstrap: Bootstrap
+    data: Data,
+    truth: Source,
+    regions: Regions,
+    metrics: Sequence[Metric],
+    bootstrap: Bootstrap,
+    scanned: Scanned,
 ) -> MemberNoise:
     """Draw the members of the truth again.
 
     Parameters
     ----------
     data
-        What is scored, with the members' mean as truth.
+        What is scored, with the members' mean as truth and one prediction: the expected field.
     truth
         The truth with its members.
     regions
@@ -75,34 +81,54 @@ def draw_members(
         What is scored.
     bootstrap
         How many draws, and from which seed.
+    scanned
+        What was averaged, for the scores of ensembles.
     """
     conditions = len(data.pairs.conditions)
     shape = (len(metrics), len(data.channels), regions.number, conditions)
     floor, draws = np.full(shape, np.nan), np.full((*shape, bootstrap.draws), np.nan)
-    told = [n for n, metric in enumerate(metrics) if told_by_members(metric)]
+    of_ensembles = [
+        n for n, metric in enumerate(metrics) if set(metric.statistics) <= set(scanned.against)
+    ]
+    told = [
+        n
+        for n, metric in enumerate(metrics)
+        if told_by_members(metric) and not set(metric.statistics) & set(scanned.against)
+    ]
     floors = [n for n in told if metrics[n].name in FLOORS]
-    for channel in range(len(data.channels)):
-        for condition in range(conditions):
-            here = (channel, slice(None), condition)
-            prediction, members = fields_of(data, truth, channel, condition)
-            if len(members) < 2:  # one tells no noise
-                continue
-            for number in floors:
-                floor[(number, *here)] = noise_floor(members, regions, metrics[number])
-            if bootstrap.draws < 2 or not told:
-                continue
-            drawn = drawn_scores(
-                prediction,
-                members,
-                regions,
-                [metrics[number] for number in told],
-                bootstrap.draws,
-                bootstrap.seed,
-                SMALL_STEP,
-            )
+    again = (bootstrap.draws, bootstrap.seed, SMALL_STEP)
+    for channel, condition in np.ndindex(len(data.channels), conditions):
+        here = (channel, slice(None), condition)
+        prediction, members = fields_of(data, truth, channel, condition)
+        if len(members) < 2:  # one tells no noise
+            continue
+        for number in floors:
+            floor[(number, *here)] = noise_floor(members, regions, metrics[number])
+        if bootstrap.draws < 2:
+            continue
+        if told:
+            chosen = [metrics[number] for number in told]
+            drawn = drawn_scores(prediction, members, regions, chosen, *again)
             for number, scores in zip(told, drawn, strict=True):
                 draws[(number, *here)] = (scores - scores.mean(axis=0)).T
+        for number in of_ensembles:
+            scores = _of_ensemble(scanned, metrics[number], channel, condition, again)
+            draws[(number, *here)] = (scores - scores.mean(axis=0)).T
     return MemberNoise(floor, draws)
+
+
+def _of_ensemble(
+    scanned: Scanned, metric: Metric, channel: int, condition: int, again: tuple[int, int, float]
+) -> Array:
+    """Return the scores ``[draw, region]`` of an ensemble against drawn members."""
+    against = {s: scanned.against[s][:, :, condition, channel] for s in metric.statistics}
+    known = ~np.isnan(next(iter(against.values())))
+    present = known.any(axis=tuple(range(1, known.ndim)))
+    if present.sum() < 2:
+        return np.full((again[0], scanned.state.weight.shape[-1]), np.nan)
+    own = {statistic: means[present] for statistic, means in against.items()}
+    weight = scanned.state.weight[:, condition, channel]
+    return drawn_ensemble_scores(metric, own, weight, *again)
 
 
 def with_member_noise(scores: xr.Dataset, noise: MemberNoise, confidence: float) -> xr.Dataset:

@@ -9,17 +9,24 @@ from typing import Any, Literal, get_args
 import numpy as np
 import xarray as xr
 
-from climbench.errors import UserError, nearest
+from climbench.errors import UserError
 from climbench.evaluation.alignment import align, without_truth
 from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
 from climbench.evaluation.channels import check_units, find_channels, units_assumed
 from climbench.evaluation.distributed import accumulate_on
+from climbench.evaluation.expected import without_members
 from climbench.evaluation.land import LandMask
 from climbench.evaluation.noise import draw_members, with_member_noise
 from climbench.evaluation.obstacles import obstacle
+from climbench.evaluation.options import (
+    check_members,
+    check_numbers,
+    check_period,
+    names_of_regions,
+    one_of,
+)
 from climbench.evaluation.references import with_references
-from climbench.evaluation.rules import FEWEST_DRAWS, MOST_DRAWS
 from climbench.evaluation.scores import MAPS, Bootstrap, scores_dataset
 from climbench.evaluation.source import Source, check_same_grid, content_hash, open_source
 from climbench.evaluation.streaming import Data, accumulate
@@ -39,6 +46,7 @@ from climbench.metrics.conventions import (
     MissingRule,
     chosen_metrics,
     record,
+    with_ensemble_metrics,
 )
 from climbench.metrics.conventions import (
     preset as preset_of,
@@ -57,6 +65,7 @@ def evaluate(
     truth: xr.Dataset | Path | str,
     climatology: xr.Dataset | Path | str | None = None,
     metrics: Sequence[str | Metric] | str = ("rmse", "bias"),
+    ensemble_metrics: Sequence[str | Metric] | str = (),
     preset: str = "wb2",
     weighting: Weighting | None = None,
     regions: Sequence[str] = ("global",),
@@ -81,7 +90,9 @@ def evaluate(
         ``prediction_timedelta``, ``level``, ``latitude``, ``longitude``, for ensembles ``member``
         or ``number`` or ``realization``) or runs of scenarios (``scenario``, ``time``,
         ``latitude``, ``longitude``): a dataset, or the address of a Zarr group, a netCDF file or
-        a folder of netCDF files. Dimensions in any order, cells in any order.
+        a folder of netCDF files. Dimensions in any order, cells in any order. Deterministic scores
+        of an ensemble are those of its expected field where it has one (``NAME_mean`` with
+        ``cell_methods = "realization: mean"``), else of the mean over its members.
     truth
         The same variables along ``time`` (and ``scenario``), on the same grid, in the same unit.
         Where it has a dimension ``member``, deterministic scores are against the mean over it, and
@@ -92,6 +103,8 @@ def evaluate(
     metrics
         Labels such as ``rmse`` or ``brier(quantile=0.9)``, and families such as
         ``deterministic``; see ``climbench list metrics``.
+    ensemble_metrics
+        Further ones where the predictions are an ensemble; left out for a central answer.
     preset
         Whose definitions hold: ``wb2``, ``wbx``, ``wb1``, ``scores``, ``climatelearn``,
         ``climatebench``.
@@ -136,32 +149,35 @@ def evaluate(
     UserError
         If something does not fit; the sentence says what.
     """
-    _check_numbers(confidence, bootstrap, seed)
-    regions = _names_of_regions(regions)
-    _check_period(period)
+    check_numbers(confidence, bootstrap, seed)
+    regions = names_of_regions(regions)
+    check_period(period)
     chosen_preset = preset_of(preset)
-    weighting = _one_of("weighting", weighting or chosen_preset.weighting, WEIGHTINGS)
-    missing = _one_of("missing", missing or chosen_preset.missing, MISSING_RULES)
-    maps = _one_of("maps", maps, (True, False))
-    nan = _one_of("nan", nan, get_args(MissingForecast))
+    weighting = one_of("weighting", weighting or chosen_preset.weighting, WEIGHTINGS)
+    missing = one_of("missing", missing or chosen_preset.missing, MISSING_RULES)
+    maps = one_of("maps", maps, (True, False))
+    nan = one_of("nan", nan, get_args(MissingForecast))
     forecasts, target = open_source(predictions, "predictions"), open_source(truth, "truth")
     forecasts, by = by_time(
-        forecasts, time if time is None else _one_of("time", time, get_args(TimeConvention))
+        forecasts, time if time is None else one_of("time", time, get_args(TimeConvention))
     )
     if time is not None and "prediction_timedelta" not in forecasts.dataset.dims:
         raise UserError(f"{forecasts.label} has no lead times: the option 'time' is for forecasts.")
     check_same_grid(forecasts, target)
-    _check_members(forecasts)
+    check_members(forecasts)
+    forecasts, expected, which_field = without_members(forecasts)
     reference = None if climatology is None else open_source(climatology, "climatology")
     if reference is not None:
         check_same_grid(forecasts, reference)
     single_truth = mean_over_members(target)
     channels = find_channels(forecasts, single_truth)
+    members = forecasts.dataset.sizes.get("member", 0)
+    named, left_out = with_ensemble_metrics(metrics, ensemble_metrics, members)
     chosen = chosen_metrics(
-        metrics,
+        named,
         chosen_preset,
         reference is not None,
-        forecasts.dataset.sizes.get("member", 0),
+        members,
         lambda metric: (
             not obstacle(metric, channels, reference)
             and (maps or _affordable(metric, forecasts, len(channels)))
@@ -175,6 +191,8 @@ def evaluate(
     if climate is not None:
         check_units(climate, channels, single_truth.label)
     data = Data(forecasts, single_truth, climate, pairs, channels, forecasts.layout)
+    central = data if expected is None else replace(data, predictions=expected)
+    find_channels(central.predictions, single_truth)  # of the same names and units
     masks = {"truth": target, "climatology": reference}
     land = LandMask.of(masks, data.layout, chosen_preset.land, regions)
     weights = Regions(_cell_weights(data.layout, land, regions, weighting))
@@ -183,10 +201,11 @@ def evaluate(
     _check_size_of_maps(len(set(cell_statistics)), data)
 
     def scan(part: Data, statistics: Sequence[Statistic]) -> State:
-        work = (part, weights, statistics, cell_statistics if part is data else ())
+        work = (part, weights, statistics, cell_statistics if part is central else ())
         return accumulate_on(scheduler, *work) if scheduler else accumulate(*work)
 
-    state = scan_truth(data, target, shared_statistics(chosen), scan)
+    scanned = scan_truth(data, central, target, shared_statistics(chosen), scan)
+    state = scanned.state
     if nan == "error":
         _refuse_missing(state, data)
     if not np.any(state.weight > 0):
@@ -205,13 +224,14 @@ def evaluate(
         maps,
         Bootstrap(bootstrap, confidence, seed),
     )
+    values = [metric for metric in chosen if metric.curve is None]
     if pairs.condition == "scenario" and members_of_truth(target) > 1:
         draw = Bootstrap(bootstrap, confidence, seed)
-        single = [metric for metric in chosen if metric.curve is None]
-        noise = draw_members(data, target, weights, single, draw)
+        scanned = replace(scanned, state=state)
+        noise = draw_members(central, target, weights, values, draw, scanned)
         scores = with_member_noise(scores, noise, confidence)
     if pairs.condition == "scenario":
-        scores = with_references(scores, data, target, weights)
+        scores = with_references(scores, central, target, weights)
     if bins is not None:
         scores[f"score_by_{bins}"] = binned(scores, bins)
     simulated = "true" in (forecasts.dataset.attrs.get("simulated"), _simulated(target))
@@ -232,8 +252,9 @@ def evaluate(
         data.members,
     )
     conventions["truth"], notes = which_truth(target, chosen, data.members)
+    notes += [*left_out, *which_field]
     if pairs.condition == "scenario" and bootstrap:
-        notes += without_bounds(target, chosen, data.members)
+        notes += without_bounds(target, values, scores["lower"].to_numpy()[0])
     hashed["notes"] = notes + units_assumed(forecasts, target, data.channels)
     return scores.assign_attrs(
         samples_without_truth=json.dumps({scores["model"].item(): without_truth(pairs)}),
@@ -244,47 +265,6 @@ def evaluate(
         bootstrap=json.dumps({"confidence": confidence, "draws": bootstrap, "seed": seed}),
         **{key: json.dumps({scores["model"].item(): each}) for key, each in hashed.items()},
     )
-
-
-def _check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:
-    if isinstance(confidence, bool | str) or not 0 < confidence < 1:
-        raise UserError(f"The option 'confidence' must lie between 0 and 1, not be {confidence!r}.")
-    for option, value in (("bootstrap", bootstrap), ("seed", seed)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise UserError(f"The option '{option}' must be 0 or a whole number, not {value!r}.")
-    if bootstrap > MOST_DRAWS:
-        raise UserError(f"The option 'bootstrap' must be at most {MOST_DRAWS}, not {bootstrap}.")
-    if 0 < bootstrap < FEWEST_DRAWS:
-        raise UserError(
-            f"The option 'bootstrap' must be at least {FEWEST_DRAWS}, or 0 for no bounds, not "
-            f"{bootstrap}."
-        )
-
-
-def _names_of_regions(regions: Any) -> list[str]:
-    listed = [regions] if isinstance(regions, str) else regions
-    if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
-        raise UserError(f"The option 'regions' must be a list of names, not {regions!r}.")
-    if not listed:
-        raise UserError("The option 'regions' is empty: name at least one, such as global.")
-    return list(listed)
-
-
-def _check_members(forecasts: Source) -> None:
-    if "member" in forecasts.dataset.indexes and not forecasts.dataset.indexes["member"].is_unique:
-        raise UserError(f"{forecasts.label}: a member stands there more than once.")
-
-
-def _check_period(period: Any) -> None:
-    if period is not None and (isinstance(period, str) or np.size(period) != 2):
-        raise UserError(f"The option 'period' must be [first, last], not {period!r}.")
-
-
-def _one_of(option: str, value: Any, known: Sequence[Any]) -> Any:
-    if not isinstance(value, type(known[0])) or value not in known:
-        names = [str(name).lower() for name in known]
-        raise UserError(f"The option '{option}' cannot be '{value}': {nearest(str(value), names)}")
-    return value
 
 
 def _cell_weights(

@@ -26,16 +26,15 @@ from climbench.evaluation import (
     write_scores,
 )
 from climbench.experiments.stage import Stage, content_hash
-from climbench.metrics import get_metric, metric_families
 from climbench.prediction import predict
 from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard, report
 from climbench.store import open_store, store_hash
-from climbench.store.opening import read_group
 from climbench.tasks import Task
 from climbench.training import initial_weights_hash, steady_batch, train
 
 console = Console(stderr=True)
+PREDICTION_LAYOUT = 2  # of what predict writes: with another number what was written is not used
 
 
 class RunConfig(Options):
@@ -226,7 +225,8 @@ def _score(
 ) -> Path:
     """Predict the test period with one model and score it; return the folder of the scores."""
     root = config.runs_dir / config.name
-    prediction = Stage(f"predict/{name}", {"train": trained}, root)
+    inputs = {"train": trained, "layout": PREDICTION_LAYOUT}
+    prediction = Stage(f"predict/{name}", inputs, root)
     if not prediction.finished:
         console.print(f"[bold]predict[/] {name}")
     batch = steady_batch(task.signature, config.trainer.batch_size)
@@ -241,27 +241,10 @@ def _score(
 
     def work(path: Path) -> None:
         predictions = folder / "predictions.zarr"
-        options = dict(config.evaluation)
-        if "member" not in read_group(predictions).dims and "metrics" in options:
-            options["metrics"] = without_ensemble(options["metrics"])
-        scores = evaluate(predictions, task.truth(), climatology, model=name, **options)
+        scores = evaluate(predictions, task.truth(), climatology, model=name, **config.evaluation)
         write_scores(scores, path)
 
     return scoring.run(work)
-
-
-def without_ensemble(metrics: Any) -> Any:
-    """Return the metrics that one answer can be scored by: those of ensembles are left out.
-
-    Examples
-    --------
-    >>> without_ensemble(["rmse", "crps", "probabilistic"])
-    ['rmse', 'probabilistic']
-    """
-    families = metric_families()
-    named = [metrics] if isinstance(metrics, str) else metrics
-    kept = [m for m in named if m in families or not get_metric(m).needs_members]
-    return kept or metrics  # nothing left is a mistake, which evaluate names
 
 
 def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path) -> None:

@@ -157,8 +157,8 @@ def _refuse_beside_check() -> None:
 
 
 EVALUATE_OPTIONS = (
-    *("predictions", "truth", "climatology", "metrics", "preset", "weighting"),
-    *("regions", "period", "time", "nan", "missing", "maps", "bins"),
+    *("predictions", "truth", "climatology", "metrics", "ensemble_metrics", "preset"),
+    *("weighting", "regions", "period", "time", "nan", "missing", "maps", "bins"),
     *("bootstrap", "confidence", "seed", "scheduler"),
 )
 

@@ -103,11 +103,7 @@ def chosen_metrics(
     UserError
         If a name is unknown, or a metric that is named needs what there is not.
     """
-    if not isinstance(metrics, str | Metric | Sequence):
-        raise UserError(f"The option 'metrics' must be a list of labels, not {metrics!r}.")
-    names = [metrics] if isinstance(metrics, str | Metric) else list(metrics)
-    if bad := next((name for name in names if not isinstance(name, str | Metric)), None):
-        raise UserError(f"The option 'metrics' must be a list of labels, not {bad!r}.")
+    names = _listed("metrics", metrics)
     families = metric_families()
     chosen: dict[Metric, None] = {}
     for name in names:
@@ -118,7 +114,8 @@ def chosen_metrics(
             if metric.needs_members and members == 0:
                 raise UserError(
                     f"The metric '{metric.label}' needs an ensemble: predictions with a dimension "
-                    "'member' (or 'number', 'realization')."
+                    "'member' (or 'number', 'realization'). What is named in 'ensemble_metrics' is "
+                    "left out for others."
                 )
             chosen[metric] = None
         elif isinstance(name, Metric):
@@ -135,6 +132,36 @@ def chosen_metrics(
             "f1(quantile=0.9)."
         )
     return list(chosen)
+
+
+def with_ensemble_metrics(
+    metrics: Sequence[str | Metric] | str, of_ensembles: Sequence[str | Metric] | str, members: int
+) -> tuple[list[str | Metric], list[str]]:
+    """Return the metrics with those of ensembles, where there is one, else a note that they lack.
+
+    Parameters
+    ----------
+    metrics
+        What is wanted in any case: what of it needs an ensemble is refused without.
+    of_ensembles
+        What is wanted of ensembles only.
+    members
+        Size of the ensemble; 0 where there is none.
+    """
+    named, further = _listed("metrics", metrics), _listed("ensemble_metrics", of_ensembles)
+    if members or not further:
+        return [*named, *further], []
+    labels = [each if isinstance(each, str) else each.label for each in further]
+    return named, [f"left out, as predictions without members have none: {', '.join(labels)}"]
+
+
+def _listed(option: str, given: Any) -> list[str | Metric]:
+    """Return the labels and metrics of an option as a list."""
+    names = [given] if isinstance(given, str | Metric) else given
+    for name in names if isinstance(names, Sequence) else [names]:
+        if not isinstance(name, str | Metric):
+            raise UserError(f"The option '{option}' must be a list of labels, not {name!r}.")
+    return list(names)
 
 
 def _known(name: str, preset: Preset) -> Metric:

@@ -1,6 +1,6 @@
 """Scores against truths that are drawn again from the ensemble behind a truth."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from climbench.metrics.averaging import Regions
 from climbench.metrics.fields import Array, Fields, Layout, Stack
 from climbench.metrics.metric import Metric, shared_statistics
 from climbench.metrics.state import State
-from climbench.metrics.statistic import CellStatistic
+from climbench.metrics.statistic import CellStatistic, Statistic
 from climbench.metrics.vector import SquaredVectorError
 
 BLOCK_VALUES = 4_000_000  # values of the truths drawn at a time: 32 MB
@@ -43,6 +43,18 @@ def told_by_members(metric: Metric) -> bool:
     return plain and not (metric.needs_climatology or metric.needs_members or metric.curve)
 
 
+def drawn_shares(number: int, draws: int, seed: int) -> Array:
+    """Return how much each draw has of the members' departures from their mean ``[draw, member]``.
+
+    Members are drawn with replacement, as many as there are. The mean of a draw varies by
+    ``(N - 1) / N`` too little, which a factor undoes: departures add up to nothing.
+    """
+    counts = np.random.default_rng(seed).multinomial(
+        number, np.full(number, 1 / number), size=draws
+    )
+    return np.asarray(counts / number * np.sqrt(number / (number - 1)))
+
+
 def drawn_scores(
     prediction: NDArray[Any],
     members: NDArray[Any],
@@ -64,10 +76,7 @@ def drawn_scores(
             raise ValueError(f"members of the truth do not tell the noise of '{metric.label}'")
     mean, departures = mean_and_departures(whole_ensemble(members))
     number = len(departures)
-    counts = np.random.default_rng(seed).multinomial(
-        number, np.full(number, 1 / number), size=draws
-    )
-    share = counts / number * np.sqrt(number / (number - 1))  # departures add up to nothing
+    share = drawn_shares(number, draws, seed)
     block = max(1, BLOCK_VALUES // mean.size)
     flat = step * departures.reshape(number, -1)
     blocks = [
@@ -84,6 +93,55 @@ def drawn_scores(
         return drawn
     centre = scores_against(prediction, mean[np.newaxis], regions, metrics)
     return [score + (other - score) / step for score, other in zip(centre, drawn, strict=True)]
+
+
+def drawn_ensemble_scores(
+    metric: Metric,
+    against: Mapping[Statistic, Array],
+    weight: Array,
+    draws: int,
+    seed: int,
+    step: float = 1.0,
+) -> Array:
+    """Return the scores of an ensemble ``[draw, region]`` when members of the truth are drawn.
+
+    Such a score is of statistics against each member of the truth, averaged; so that of a draw is
+    of the average over the drawn ones. Equal seeds draw the members that :func:`drawn_scores` does.
+
+    Parameters
+    ----------
+    metric
+        What is scored.
+    against
+        Of each of its statistics the means against each member of the truth ``[member, sample,
+        region]``, with a last dimension ``component`` where it has several; NaN where nothing
+        counts.
+    weight
+        Weight of each sample ``[sample, region]``.
+    draws, seed, step
+        See :func:`drawn_scores`.
+
+    Returns
+    -------
+    numpy.ndarray
+        NaN where the score does not depend on the truth, as a spread does not.
+    """
+    samples, regions = weight.shape
+    once = np.ones((1, samples))
+    own = {statistic: against[statistic] for statistic in metric.statistics}
+    if all(np.array_equal(each, each[:1].repeat(len(each), 0), True) for each in own.values()):
+        return np.full((draws, regions), np.nan)
+    middle = {statistic: each.mean(axis=0) for statistic, each in own.items()}
+    share = drawn_shares(len(next(iter(own.values()))), draws, seed)
+    drawn = {
+        statistic: np.moveaxis(
+            middle[statistic] + step * np.tensordot(share, each - middle[statistic], axes=1), 0, 1
+        )
+        for statistic, each in own.items()
+    }
+    centre: Array = metric.resampled(middle, weight, once)[0]
+    repeated = np.broadcast_to(weight[:, np.newaxis], (samples, draws, regions))
+    return np.asarray(centre + (metric.resampled(drawn, repeated, once)[0] - centre) / step)
 
 
 def scores_against(

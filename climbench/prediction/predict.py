@@ -15,9 +15,17 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from climbench.prediction.rollout import Model, answer
-from climbench.store import create_store, encoding, open_store, store_hash, write_part
+from climbench.store import (
+    create_store,
+    encoding,
+    open_store,
+    store_hash,
+    with_expected,
+    write_part,
+)
 from climbench.store.disk import disk_full_is_a_user_error
 from climbench.store.provenance import file_sha256
+from climbench.tasks.forecasting import IterativeForecasting
 from climbench.tasks.sample import Sample
 from climbench.tasks.task import Samples, Task
 from climbench.training.checkpoint import check_fits, load_checkpoint
@@ -31,8 +39,10 @@ def predict(
 
     Forecasts are in the layout of WeatherBench 2, ``[time, prediction_timedelta, (level),
     latitude, longitude]``; emulations ``[scenario, time, latitude, longitude]``; an ensemble has
-    ``member`` as its second dimension. A block of them
-    is in memory at a time, and the store is renamed from ``path.building`` when it is whole.
+    ``member`` as its second dimension, and beside each variable ``NAME_mean``, what the model
+    expects: the answer of its ``forward``, without the noise that the mean of a few draws holds.
+    (Not in forecasts by steps: fed with its expected states a model goes another way.) A block of
+    them is in memory at a time, and the store is renamed from ``path.building`` when it is whole.
 
     Parameters
     ----------
@@ -87,24 +97,29 @@ def _part(
     module: FittedModule, task: Task, samples: Samples, block: NDArray[np.int64], batch_size: int
 ) -> xr.Dataset:
     """Return the predictions of a block, with ``member`` as second dimension if there are any."""
+
+    def answers(model: Model) -> xr.Dataset:
+        return task.to_dataset(block, _answers(model, module, task, samples, block, batch_size))
+
     if not module.members:
-        return task.to_dataset(block, _answers(module, module, task, samples, block, batch_size))
-    members = [
-        task.to_dataset(
-            block,
-            _answers(partial(module.draw, member=member), module, task, samples, block, batch_size),
-        )
-        for member in range(module.members)
-    ]
+        return answers(module)
+    members = [answers(partial(module.draw, member=member)) for member in range(module.members)]
     whole = xr.concat(members, xr.Variable("member", np.arange(module.members)), join="exact")
-    return whole.transpose(task.part_dimension, "member", ...)
+    whole = whole.transpose(task.part_dimension, "member", ...)
+    return with_expected(whole, answers(module)) if _expects(task) else whole
+
+
+def _expects(task: Task) -> bool:
+    """Tell whether the answer of ``forward`` is the mean of what a model draws for this task."""
+    return not isinstance(task, IterativeForecasting)
 
 
 def _template(module: FittedModule, task: Task) -> xr.Dataset:
     template = task.template()
     if not module.members:
         return template
-    return template.expand_dims(member=np.arange(module.members), axis=1)
+    whole = template.expand_dims(member=np.arange(module.members), axis=1)
+    return with_expected(whole, template) if _expects(task) else whole
 
 
 def _answers(

@@ -14,12 +14,14 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 from climbench.report.curves import Style, styles
 from climbench.report.figures import Picture, draw_picture
 from climbench.report.member_wording import (
+    FEWEST_DRAWS,
+    details,
     difference_rows,
     emulators,
     fit_rows,
     metric_name,
     score_units,
-    sentences,
+    verdicts,
 )
 from climbench.report.pages import render_page
 from climbench.report.theme import (
@@ -92,7 +94,7 @@ def difference_figure(here: xr.Dataset, label: str, theme: Theme = LIGHT) -> Fig
         sizes, mean = one["size"].values * shift, one["mean"].values
         handles.append(_line(axes, sizes, mean, look[name]))
         bounds = np.abs(np.stack([mean - one["lower"].values, one["upper"].values - mean]))
-        told = np.isfinite(bounds).all(axis=0)
+        told = np.isfinite(bounds).all(axis=0) & (one["draws"].values >= FEWEST_DRAWS)
         axes.errorbar(
             sizes[told], mean[told], bounds[:, told], fmt="none", ecolor=look[name].colour,
             capsize=4, lw=1.6,
@@ -303,7 +305,8 @@ def member_report(results: xr.Dataset, directory: Path, title: str) -> Path:
         "members.html.j2",
         title=title,
         simulated=results.attrs["simulated"] == "true",
-        sentences=sentences(results),
+        verdicts=verdicts(results),
+        details=details(results),
         groups=draw_scores(results, folder),
         spectra=draw_spectra(results, folder),
         confidence=f"{100 * results.attrs['confidence']:g} %",

@@ -21,6 +21,16 @@ NAMES = {
 MOST_SIZES = 7
 MOST_TABLES = 2
 """Metrics, from the first on, that are printed and put into words."""
+FEWEST_DRAWS = 5
+"""With fewer, bounds say more about the number of draws than about the models: no verdict."""
+OUTCOMES = {
+    "better": "{name} is better than {reference}",
+    "worse": "{name} is worse than {reference}",
+    "advantage": "the advantage of {name} over {reference} is not distinguishable from noise",
+    "lag": "the lag of {name} behind {reference} is not distinguishable from noise",
+    "too few": "there are too few draws for a verdict on {name}",
+}
+"""What the draws of one number of members can say, in words."""
 
 
 def metric_name(label: str) -> str:
@@ -83,8 +93,47 @@ def emulators(results: xr.Dataset) -> list[str]:
     return [reference, *(name for name in names if name != reference)]
 
 
-def sentences(results: xr.Dataset) -> list[str]:
-    """Return the verdict: for each number of members, whether a difference outlasts the noise."""
+def verdicts(results: xr.Dataset) -> list[str]:
+    """Return a sentence for each score and candidate: at which numbers of members it is better."""
+    found = []
+    for channel in results["channel"].values.astype(str):
+        for metric in results["metric"].values.astype(str)[:MOST_TABLES]:
+            here = results.sel(channel=channel, metric=metric, truth="all")
+            what = f"{metric_name(metric)} of {channel}"
+            found += [_verdict(here.sel(emulator=name), what) for name in emulators(results)[1:]]
+    return [sentence for sentence in found if sentence]
+
+
+def _verdict(one: xr.Dataset, what: str) -> str:
+    """Return what all numbers of members say about one candidate; empty without paired draws."""
+    sizes: dict[str, list[int]] = {}
+    for size in one["size"].values.tolist():
+        sizes.setdefault(_outcome(one.sel(size=size)), []).append(size)
+    names = {"name": one["emulator"].item(), "reference": one.attrs["reference"]}
+    said = [
+        f"at n = {_listed(sizes[outcome])} {words.format(**names)}"
+        for outcome, words in OUTCOMES.items()
+        if outcome in sizes
+    ]
+    both = {"better", "worse"} <= set(sizes)
+    end = ". The ranking depends on the number of members." if both else "."
+    return f"{what}: {'; '.join(said)}{end}" if said else ""
+
+
+def _outcome(at: xr.Dataset) -> str:
+    """Return what the paired draws of one number of members say, a key of ``OUTCOMES``."""
+    draws, mean = int(at["draws"]), float(at["mean"])
+    if draws == 0:
+        return "not paired"
+    if draws < FEWEST_DRAWS:
+        return "too few"
+    if float(at["upper"]) < 0 or float(at["lower"]) > 0:
+        return "better" if mean < 0 else "worse"
+    return "advantage" if mean < 0 else "lag"
+
+
+def details(results: xr.Dataset) -> list[str]:
+    """Return the numbers behind the verdict: of the reference, and of each number of members."""
     found = []
     for channel in results["channel"].values.astype(str):
         for metric in results["metric"].values.astype(str)[:MOST_TABLES]:
@@ -95,7 +144,6 @@ def sentences(results: xr.Dataset) -> list[str]:
             for name in emulators(results)[1:]:
                 one = here.sel(emulator=name)
                 found += [_of_size(one.sel(size=n), what, units) for n in one["size"].values]
-                found.append(_of_ranking(one, what))
     return [sentence for sentence in found if sentence]
 
 
@@ -115,41 +163,19 @@ def _of_reference(here: xr.Dataset, what: str, units: str) -> str:
 def _of_size(one: xr.Dataset, what: str, units: str) -> str:
     """Return the sentence about one number of members; empty where draws are not paired."""
     name, reference = str(one["emulator"].item()), str(one.attrs["reference"])
+    outcome, draws = _outcome(one), int(one["draws"])
     mean, lower, upper = (float(one[part]) for part in ("mean", "lower", "upper"))
-    draws, better = int(one["draws"]), int(one["better"])
-    if draws == 0:
+    start, size = f"At n = {int(one['size'])}", number(mean, units)
+    if outcome == "not paired":
         return ""
-    start = f"At n = {int(one['size'])}"
-    lead = "advantage" if mean < 0 else "lag"
-    size = number(abs(mean), units)
-    if draws == 1:
-        return f"{start} one draw shows a {lead} of {name} of {size}: whether it is noise, is open."
-    ends = f"{number(lower)} to {number(upper, units)}"
+    if outcome == "too few":
+        seen = "1 draw is" if draws == 1 else f"{draws} draws are"
+        return f"{start} {seen} too few for a verdict in {what}: mean difference {size}."
     level = f"{100 * one.attrs['confidence']:g} %"
-    counted = f"better in {better} of {draws} draws"
-    if lower <= 0 <= upper:
-        return (
-            f"{start} the {lead} of {name} is not distinguishable from noise in {what}: "
-            f"difference to {reference} {number(mean, units)} ({level}: {ends}), {counted}."
-        )
-    side = "better" if mean < 0 else "worse"
     return (
-        f"{start} {name} is {side} than {reference} in {what}: difference {number(mean, units)} "
-        f"({level}: {ends}), {counted}."
-    )
-
-
-def _of_ranking(one: xr.Dataset, what: str) -> str:
-    """Return whether few and many members give the same ranking, beyond the noise."""
-    name, reference = str(one["emulator"].item()), str(one.attrs["reference"])
-    known = one.where(one["draws"] > 1, drop=True)
-    wins = [int(n) for n in known["size"].values if float(known["upper"].sel(size=n)) < 0]
-    loses = [int(n) for n in known["size"].values if float(known["lower"].sel(size=n)) > 0]
-    if not wins or not loses:
-        return ""
-    return (
-        f"The ranking depends on the number of members: in {what} {name} is better than "
-        f"{reference} at n = {_listed(wins)} and worse at n = {_listed(loses)}."
+        f"{start} {OUTCOMES[outcome].format(name=name, reference=reference)} in {what}: difference "
+        f"{size} ({level}: {number(lower)} to {number(upper, units)}), better in "
+        f"{int(one['better'])} of {draws} draws."
     )
 
 
@@ -170,7 +196,7 @@ def difference_rows(results: xr.Dataset) -> pd.DataFrame:
     frame = results[parts].to_dataframe().reset_index()
     frame = frame[frame["draws"] > 0].astype({"better": int, "draws": int})
     clear = (frame["lower"] > 0) | (frame["upper"] < 0)
-    frame["distinguishable"] = clear.where(frame["draws"] > 1, other=False)
+    frame["distinguishable"] = clear & (frame["draws"] >= FEWEST_DRAWS)
     names = ["emulator", "channel", "metric", "truth", "size"]
     frame = frame[[*names, *parts, "distinguishable"]].sort_values(names)
     return frame.rename(columns={"size": "members"}).reset_index(drop=True)

@@ -70,7 +70,7 @@ def climate_patterns(
     rain = mean_precipitation(latitude, longitude)
     sulphur = region_bumps(north, east, SULPHUR_REGIONS)
     soot = region_bumps(north, east, BLACK_CARBON_REGIONS)
-    poles = _pole(north) + _pole(-north)
+    poles = polar(north) + polar(-north)
     warming = _warming(north, land, sulphur, soot, model)
     moistening = _moistening(north, sulphur, model)
     fast_sea = 1.3 - 0.9 * land  # rapid adjustment dries the sea, hardly the land
@@ -114,7 +114,7 @@ def mean_temperature(latitude: ArrayLike, longitude: ArrayLike) -> Array:
     """
     north = np.asarray(latitude, dtype=np.float64)[:, None]
     square = np.sin(np.deg2rad(north)) ** 2
-    sea_level = 300.3 - 22.0 * square - 24.0 * square**2 - 6.0 * _pole(-north)
+    sea_level = 300.3 - 22.0 * square - 24.0 * square**2 - 6.0 * polar(-north)
     return np.asarray(sea_level - LAPSE_RATE * orography(latitude, longitude))
 
 
@@ -168,15 +168,15 @@ def region_bumps(
 
 
 def _warming(north: Array, land: Array, sulphur: Array, soot: Array, model: EarthModel) -> Array:
-    amplified = 1.0 + (model.arctic_warming - 1.0) * _pole(north)
-    amplified = amplified + (model.antarctic_warming - 1.0) * _pole(-north)
+    amplified = 1.0 + (model.arctic_warming - 1.0) * polar(north)
+    amplified = amplified + (model.antarctic_warming - 1.0) * polar(-north)
     greenhouse = amplified * (1.0 + (model.land_warming - 1.0) * land)
     lopsided = greenhouse * (0.5 + 0.7 / (1.0 + np.exp(-north / 12.0)))  # more in the north
     return np.stack([greenhouse, greenhouse, lopsided + 1.6 * sulphur, lopsided + 1.2 * soot])
 
 
 def _moistening(north: Array, sulphur: Array, model: EarthModel) -> Array:
-    wet = 0.8 * _bump(north, 2.0, 9.0) + 2.0 * (_pole(north) + _pole(-north))
+    wet = 0.8 * _bump(north, 2.0, 9.0) + 2.0 * (polar(north) + polar(-north))
     wetter = 1.0 + model.wet_gets_wetter * (wet - 1.6 * _dry(north))
     rain_belt = _bump(north, 9.0, 7.0) - _bump(north, -9.0, 7.0)  # a cooler north pushes it south
     return np.stack(
@@ -193,7 +193,8 @@ def _per_watt(patterns: Array, precipitation: Array, latitude: ArrayLike) -> Arr
     return patterns / np.reshape(latent_heat, (-1, 1, 1))
 
 
-def _pole(north: Array) -> Array:
+def polar(north: Array) -> Array:
+    """Return 1 at the North Pole, falling as the fourth power of the sine, 0 in the south."""
     return np.maximum(np.sin(np.deg2rad(north)), 0.0) ** 4
 
 

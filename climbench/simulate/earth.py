@@ -14,6 +14,7 @@ from climbench.simulate.earth_model import EarthModel, draw_model
 from climbench.simulate.emissions import Pathway, emissions_dataset, pathway
 from climbench.simulate.energy_balance import warming
 from climbench.simulate.radiative_forcing import radiative_forcing
+from climbench.simulate.seasons import SEASONS, seasonal_temperature
 from climbench.simulate.variability import amplitudes, degrees, red_noise, spherical_harmonics
 
 Array = NDArray[np.float64]
@@ -29,8 +30,9 @@ PRECIPITATION_MEMORY = 0.3 / (1.0 + degrees(PRECIPITATION_TRUNCATION) / 5.0)
 NINO_MEMORY = 0.3
 MEMORY = np.concatenate([[NINO_MEMORY], TEMPERATURE_MEMORY, PRECIPITATION_MEMORY])
 
+TAS = {"standard_name": "air_temperature", "units": "K", "cell_methods": "time: mean"}
 ATTRIBUTES = {
-    "tas": {"standard_name": "air_temperature", "units": "K", "cell_methods": "time: mean"},
+    "tas": TAS,
     "pr": {
         "standard_name": "precipitation_flux",
         "units": "kg m-2 s-1",
@@ -42,11 +44,13 @@ ATTRIBUTES = {
         "cell_methods": "time: mean",
     },
     "pr90": {"long_name": "0.9 quantile of daily precipitation", "units": "kg m-2 s-1"},
+    **{f"tas_{season}": TAS for season in SEASONS},
     "time": {"standard_name": "time", "long_name": "middle of the year"},
     "latitude": {"standard_name": "latitude", "units": "degrees_north"},
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
 }
-VARIABLES = ("tas", "pr", "diurnal_temperature_range", "pr90")
+SEASONAL = tuple(f"tas_{season}" for season in SEASONS)
+VARIABLES = ("tas", "pr", "diurnal_temperature_range", "pr90", *SEASONAL)
 
 
 class Climate(NamedTuple):
@@ -86,12 +90,13 @@ def simulate_climate(
         Columns ``[longitude]``, degrees east; 64 columns of 5.625 degrees when absent.
     variables
         Of ``tas``, ``pr``, ``diurnal_temperature_range`` and ``pr90``
-        (`climbench.simulate.daily_extremes`).
+        (`climbench.simulate.daily_extremes`), and ``tas_djf``, ``tas_mam``, ``tas_jja`` and
+        ``tas_son`` (`climbench.simulate.seasons`).
 
     Returns
     -------
     xarray.Dataset
-        ``tas`` and ``diurnal_temperature_range`` (K), ``pr`` and ``pr90`` (kg m-2 s-1), float32
+        ``tas...`` and ``diurnal_temperature_range`` (K), ``pr`` and ``pr90`` (kg m-2 s-1), float32
         ``[scenario, member, time, latitude, longitude]``, and the emissions
         ``[scenario, time]``; NaN where a year is not of the scenario.
 
@@ -142,6 +147,9 @@ def annual_field(
     if name == "diurnal_temperature_range":
         forcing = radiative_forcing(path, model)[path.year >= path.first_year]
         return diurnal_temperature_range(temperature, rain, forcing[:, 2:], latitude, longitude)
+    if name in SEASONAL:
+        season = name.removeprefix("tas_")
+        return seasonal_temperature(season, temperature, latitude, longitude)
     if name == "pr90":
         return heavy_precipitation(temperature, rain, latitude, longitude)
     return temperature if name == "tas" else rain

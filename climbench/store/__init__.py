@@ -3,6 +3,7 @@
 from climbench.store.channels import channel_names, read_channel, split_channel
 from climbench.store.describe import describe_store
 from climbench.store.disk import disk_full_is_a_user_error
+from climbench.store.expected import as_expected, expected_names, with_expected
 from climbench.store.layout import create_store, encoding, shard_files, write_part
 from climbench.store.opening import is_store, open_store, store_hash
 from climbench.store.packed import pack
@@ -14,11 +15,13 @@ from climbench.store.time_axis import hours, time_step
 __all__ = [
     "PackedReader",
     "RunningStatistics",
+    "as_expected",
     "channel_names",
     "create_store",
     "describe_store",
     "disk_full_is_a_user_error",
     "encoding",
+    "expected_names",
     "hours",
     "is_store",
     "open_store",
@@ -31,6 +34,7 @@ __all__ = [
     "split_channel",
     "store_hash",
     "time_step",
+    "with_expected",
     "write_part",
     "write_statistics",
 ]

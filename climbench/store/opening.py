@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -62,9 +63,11 @@ def read_group(path: Path | str, group: str = "") -> xr.Dataset:
     """Return a group of a store, lazily, with text as the type that netCDF and pandas know."""
     root = zarr.open_group(str(path), mode="r")
     consolidated = not group and root.metadata.consolidated_metadata is not None
-    ds = xr.open_dataset(
-        str(path), group=group or None, engine="zarr", chunks=None, consolidated=consolidated
-    )
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Unable to decode time axis into full")
+        ds = xr.open_dataset(
+            str(path), group=group or None, engine="zarr", chunks=None, consolidated=consolidated
+        )
     text = {
         name: (array.dims, np.array(array.values.tolist(), dtype=str), array.attrs)
         for name, array in ds.coords.items()

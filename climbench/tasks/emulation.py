@@ -107,7 +107,7 @@ class Emulation:
 
     strategy: ClassVar[str] = "emulation"
     part_dimension: ClassVar[str] = "scenario"
-    required_baselines: ClassVar[tuple[str, ...]] = ("pattern_scaling",)
+    required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "pattern_scaling")
     lead_times: ClassVar[tuple[int, ...]] = ()
 
     def __post_init__(self) -> None:
@@ -240,7 +240,8 @@ class Emulation:
         complete = np.asarray(np.isfinite(self.forcing).all(axis=(2, 3, 4)))
         inputs = complete[self.course[run][:, None], window].all(axis=1)
         targets = np.isfinite(reader[np.arange(len(reader))]).all(axis=(1, 2, 3))
-        chosen = self.scenario_split.belongs(name, run, years) & ~fields.shared[run, at]
+        chosen = ~fields.shared[run, at]
+        chosen[chosen] = self.scenario_split.belongs(name, run[chosen], years[chosen])
         members = _texts(reader, "member") if "member" in reader.coordinates else [""] * run.size
         if each:
             chosen &= fields.is_drawn(run, members)

@@ -95,7 +95,7 @@ class ScenarioSplit:
         run
             Positions of runs ``[row]``.
         year
-            Calendar years ``[row]``.
+            Calendar years ``[row]``; all of the validation's are among them.
         """
         if split == "test":
             return np.asarray(self.tested[run] & _between(year, self.period))
@@ -105,8 +105,14 @@ class ScenarioSplit:
         # The historical scenario is every other one's past, on both sides of the join.
         joined = np.isin(self.runs.scenario, [held_out, HISTORICAL]) | (held_out == HISTORICAL)
         joined &= np.isin(self.runs.climate_model, self.models["validation"])
-        near = _between(year, self.validation.years, self.history)
+        block = self.validation.years or _reach(year[self.validating[run]])
+        near = _between(year, block, self.history)
         return np.asarray(self.trained[run] & ~(near & joined[run]))
+
+
+def _reach(year: NDArray[np.int64]) -> Years | None:
+    """Return the first and the last of some years."""
+    return (int(year.min()), int(year.max())) if year.size else None
 
 
 def _between(year: NDArray[np.int64], years: Years | None, around: int = 0) -> NDArray[np.bool_]:

@@ -159,10 +159,14 @@ def task_options(task: Any) -> dict[str, Any]:
     return {"_target_": f"{type(task).__module__}.{type(task).__name__}", **options}
 
 
+SAMPLING = 2
+"""Raised when the same options come to give other samples, so that no old fit passes for new."""
+
+
 def task_hash(task: Any, store: str) -> str:
     """Return the SHA-256 of a task's options and of its store's content, not of where these lie."""
     options = {k: v for k, v in task_options(task).items() if k not in ("store", "cache")}
-    text = json.dumps([store, options], sort_keys=True)
+    text = json.dumps([SAMPLING, store, options], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -63,6 +63,9 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
     def forward(self, sample: Sample) -> Tensor:
         """Return the answer to a sample, both in physical units, float32.
 
+        Of a model that draws members it is what they have in the mean: deterministic scores are
+        of it.
+
         Returns
         -------
         torch.Tensor

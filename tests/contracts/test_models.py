@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/m
     "pattern_scaling_multivariate": {"global_mean_of": "temperature_850"},
     "pattern_scaling_polynomial": {"global_mean_of": "temperature_850"},
     "pattern_scaling_lagged": {"global_mean_of": "temperature_850"},
+    "pattern_scaling_seasonal": {"global_mean_of": "temperature_850"},
     "gaussian_process": {"components": 2, "iterations": 5},
     "random_forest": {"components": 2, "trees": {"other": {"n_estimators": 5}}},
     "pattern_scaling_variability": {"global_mean_of": "temperature_850"},

@@ -7,6 +7,7 @@ from climbench.recipes.sources import OPENERS
 from climbench.testing.recipe_contract import check_recipe
 
 EARTH = {"kind": "simulated_earth", "scenarios": ["historical", "ssp126"]}
+SEASONS = ["tas_djf", "tas_mam", "tas_jja", "tas_son"]
 DAILY = ["tas", "diurnal_temperature_range", "pr", "pr90"]
 SMALL = {
     "planet_weather": {
@@ -23,12 +24,18 @@ SMALL = {
         "sources": [EARTH | {"model": [0, 3]}],
         "statistics": {"scenarios": ["historical"]},
     },
+    "planet_seasonal": {
+        "sources": [EARTH | {"variables": ["tas", *SEASONS]}],
+        "statistics": {"scenarios": ["historical"]},
+    },
     "ncep_slp": {
         "dates": {"start": "2001-01-01", "end": "2002-12-31"},
         "statistics": {"period": ["2001-01-01", "2001-12-31"]},
     },
     "ncep_air": {},
     "ipsl_cmip6_annual": {},
+    "cmip6_global_mean": {},
+    "cmip6_global_mean_ipsl": {},
     "era5_uk": {},
 }
 

@@ -87,7 +87,9 @@ def test_emulation_of_the_planet_compares_with_pattern_scaling(tmp_path):
     total = result.scores.score.sel(
         metric="nrmse_total", channel="tas_anomaly", region="global", scenario="ssp245"
     )
-    assert total.sel(model="pattern_scaling") < total.sel(model="resnet_emulator")  # after one epoch
+    assert total.sel(model="pattern_scaling") < total.sel(
+        model="resnet_emulator"
+    )  # after one epoch
     known = result.scores.sel(metric=["nrmse_total", "rmse"])  # the truth keeps its three members
     for name in ("noise_floor", "lower", "upper"):
         assert np.isfinite(known[name]).all()

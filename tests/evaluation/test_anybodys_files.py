@@ -407,8 +407,8 @@ def test_which_truth_counted_is_said_and_kept(tmp_path, monkeypatch, capsys):
     )
     assert f"note: {note}" in " ".join(capsys.readouterr().out.split())
     with xr.open_dataset("scores/scores.nc") as scores:
-        bounds = "no bounds of crps: of climate runs only scores of the mean have them"
-        assert json.loads(scores.attrs["notes"]) == {"e": [note, bounds]}
+        mean = "deterministic scores are of the mean of 5 members, which holds part of their noise"
+        assert json.loads(scores.attrs["notes"]) == {"e": [note, mean]}
         record = json.loads(scores.attrs["conventions"])
     assert record["truth"] == "mean of 3 members; scores of ensembles: each of them, averaged"
     assert main(["evaluate", "check=scores/scores.nc"]) == 0

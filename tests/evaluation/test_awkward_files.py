@@ -35,13 +35,13 @@ def test_without_draws_there_is_a_noise_floor_but_no_bound(members, tmp_path, mo
     assert "member_draws" not in scores
 
 
-def test_scores_of_ensembles_of_climate_runs_say_that_they_have_no_bounds(members):
+def test_the_spread_of_climate_runs_has_no_bounds_and_says_so(members):
     prediction, truth = members
     ensemble = xr.concat([prediction, prediction + 1], "member").assign_attrs(model="m")
-    scores = evaluate(ensemble, truth, metrics=["rmse", "crps"], bootstrap=100)
-    assert "no bounds of crps: " in scores.notes and "no bounds of rmse" not in scores.notes
-    assert np.isnan(scores.lower.sel(metric="crps")).all()
-    assert np.isfinite(scores.lower.sel(metric="rmse")).all()
+    scores = evaluate(ensemble, truth, metrics=["rmse", "crps", "spread"], bootstrap=100)
+    assert "no bounds of spread: " in scores.notes and "no bounds of crps" not in scores.notes
+    assert np.isnan(scores.lower.sel(metric="spread")).all()
+    assert np.isfinite(scores.lower.sel(metric=["rmse", "crps"])).all()
 
 
 MASK = xr.DataArray(

@@ -8,10 +8,12 @@ from small_stores import climate, write_store
 
 from climbench.config import ModelConfig, OptimizerConfig, TrainerConfig
 from climbench.errors import UserError
+from climbench.experiments.internal_variability import fits as fitting
 from climbench.experiments.internal_variability import sweep as experiment
 from climbench.experiments.internal_variability.bench import Bench
 from climbench.experiments.kinds import parse_experiment
 from climbench.prediction import predict
+from climbench.store import with_expected
 from climbench.tasks import Emulation
 from climbench.training import train
 
@@ -26,6 +28,7 @@ EVALUATION = {
 LINE = ModelConfig(
     name="line", network={"_target_": "climbench.models.pattern_scaling.PatternScaling"}
 )
+VARIANT = "climbench.models.pattern_scaling_variants.PolynomialPatternScaling"
 DEEP = ModelConfig(
     name="deep",
     network={"_target_": "climbench.models.resnet.ResNet", "hidden_channels": 2, "blocks": 1},
@@ -89,7 +92,7 @@ def test_every_draw_has_its_scores(finished):
 
 def test_sums_give_the_scores_of_training_and_predicting(finished, task, tmp_path):
     bench = Bench.of(task, EVALUATION)
-    drawn = experiment.drawn_task(task, (3, 1), tmp_path / "cache")
+    drawn = fitting.drawn_task(task, (3, 1), tmp_path / "cache")
     checkpoint = train(drawn, LINE, OPTIONS["trainer"], tmp_path)
     predict(checkpoint, drawn, tmp_path / "p.zarr", 64)
     plain = bench.judge(xr.open_zarr(tmp_path / "p.zarr"), (3, 1))
@@ -101,19 +104,49 @@ def test_sums_give_the_scores_of_training_and_predicting(finished, task, tmp_pat
     )
 
 
+def test_an_emulator_that_draws_members_is_judged_by_what_it_expects(task, tmp_path):
+    bench = Bench.of(task, EVALUATION)
+    checkpoint = train(task, LINE, OPTIONS["trainer"], tmp_path)
+    expected = xr.open_zarr(predict(checkpoint, task, tmp_path / "p.zarr", 64)).load()
+    noise = np.random.default_rng(0).normal(size=(3, *expected.tas.shape))
+    drawn = expected + xr.DataArray(noise, dims=("member", *expected.tas.dims))
+    both = with_expected(drawn, expected)
+    alone, found = (bench.judge(each, (3, 1)) for each in (expected, both))
+    xr.testing.assert_identical(found, alone)
+    by_draws = bench.judge(drawn, (3, 1))
+    assert (by_draws["score"].sel(truth="all") > alone["score"].sel(truth="all")).all()
+
+
 def test_what_was_finished_is_not_trained_again(finished, task, monkeypatch):
     folder = finished[0]
     fits = sorted((folder / "small" / "fits" / "deep").iterdir())
+    assert len(fits) == 4
     (fits[0] / "stage.json").unlink()
     for report in (folder / "small").glob("report-*"):
         (report / "stage.json").unlink()
     trained = []
     monkeypatch.setattr(
-        experiment, "train", lambda *args: trained.append(args[3].name) or train(*args)
+        fitting, "train", lambda *args: trained.append(args[3].name) or train(*args)
     )
     again = run(task, folder, monkeypatch)
     assert trained == [f"{fits[0].name}.partial"]
     xr.testing.assert_allclose(again.results["score"], finished[1].results["score"])
+
+
+def test_what_must_come_out_the_same_is_trained_once(finished, task, tmp_path, monkeypatch):
+    plain = ModelConfig(name="plain", network={"_target_": VARIANT, "degree": 1})
+    models = {"line": LINE, "plain": plain}
+    results = run(task, tmp_path, monkeypatch, models=models, candidate_members=[6]).results
+    assert len(list((tmp_path / "small" / "fits" / "plain").iterdir())) == 1
+    scores = results["score"].where(results["model"] == "plain", drop=True).sel(truth="all")
+    assert scores["member_seed"].values.tolist() == [0, 1]
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+@pytest.mark.slow
+def test_side_by_side_trainings_give_the_same_scores(finished, task, tmp_path, monkeypatch):
+    both = run(task, tmp_path, monkeypatch, processes=2).results
+    xr.testing.assert_allclose(both["score"], finished[1].results["score"], rtol=1e-4)
 
 
 def test_tables_and_page(finished):

@@ -8,7 +8,7 @@ from scipy import stats
 from climbench.experiments.internal_variability.truth import MemberTruth, spread_of_a_mean
 from climbench.experiments.internal_variability.verdict import compare_fits, paired_difference
 from climbench.metrics import Regions, get_metric
-from climbench.report.member_wording import sentences
+from climbench.report.member_wording import verdicts
 
 RMSE = ("nrmse_spatial(norm=none)", "nrmse_global(norm=none)")
 
@@ -77,26 +77,38 @@ def fits_of(gap, spread, truth_members=10, draws=8, seed=0):
     )  # fmt: skip
 
 
-def verdict(gap, spread):
-    compared = compare_fits(fits_of(gap, spread), "line")
+def verdict(gap, spread, draws=8):
+    compared = compare_fits(fits_of(gap, spread, draws=draws), "line")
     floor = (("channel", "truth", "size", "metric"), np.full((1, 2, 3, 1), 0.1))
     units = {"units": ("channel", ["K"]), "unit_power": ("metric", [1])}
     results = compared.assign(noise_floor=floor).assign_coords(units)
-    return sentences(results.assign_attrs(reference="line", confidence=0.95, truth_members=10))
+    (said,) = verdicts(results.assign_attrs(reference="line", confidence=0.95, truth_members=10))
+    return said
 
 
 def test_an_advantage_within_the_noise_is_called_so():
     said = verdict(gap=(-0.01, -0.01, -0.01), spread=0.5)
-    assert any(s.startswith("At n = 3") and "not distinguishable from noise" in s for s in said)
-    assert not any("is better than line" in s for s in said)
+    assert "the advantage of deep over line is not distinguishable from noise" in said
+    assert "is better than" not in said
+    assert "is worse than" not in said
 
 
 def test_a_true_change_of_ranking_is_said():
     said = verdict(gap=(2.0, 0.0, -2.0), spread=0.2)
-    assert any(s.startswith("At n = 1 deep is worse than line") for s in said)
-    assert any(s.startswith("At n = 3") and "not distinguishable" in s for s in said)
-    assert any(s.startswith("At n = 50 deep is better than line") for s in said)
-    assert "better than line at n = 50 and worse at n = 1" in said[-1]
+    assert said.startswith(
+        "RMSE of the mean map of tas: at n = 50 deep is better than line; at n = 1 deep is worse "
+        "than line; at n = 3 the "
+    )
+    assert said.endswith(
+        " not distinguishable from noise. The ranking depends on the number of members."
+    )
+
+
+def test_few_draws_give_no_verdict_whatever_they_say():
+    assert verdict(gap=(2.0, 0.3, -2.0), spread=0.0, draws=4) == (
+        "RMSE of the mean map of tas: at n = 1, 3, 50 there are too few draws for a verdict on "
+        "deep."
+    )
 
 
 def test_noise_alone_is_rarely_called_a_difference():

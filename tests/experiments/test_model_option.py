@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from climbench.config.folders import conf_folder
-from climbench.experiments.run import RunConfig, without_ensemble
+from climbench.experiments.run import RunConfig
 
 
 def parsed(*overrides):
@@ -50,9 +50,3 @@ def test_the_reference_alone_has_no_gate():
 def test_short_names_mean_the_same_model(short, name):
     model = parsed("experiment=planet_emulation", f"model={short}").models[name]
     assert model == parsed("experiment=planet_emulation", f"model={name}").models[name]
-
-
-def test_probabilistic_scores_are_left_out_for_one_answer():
-    metrics = ["nrmse_spatial(norm=none)", "crps", "rmse", "spread", "probabilistic"]
-    assert without_ensemble(metrics) == ["nrmse_spatial(norm=none)", "rmse", "probabilistic"]
-    assert without_ensemble("crps") == "crps"  # nothing is left: evaluate says so

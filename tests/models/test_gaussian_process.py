@@ -86,7 +86,7 @@ def test_mean_and_deviation_are_those_of_scikit_learn(trained, target):
 def test_likelihood_is_that_of_scikit_learn(trained):
     model, sample = trained
     fields = sample.targets[:, 0, 1].flatten(1).double()
-    values = model._negative_likelihood(
+    values, _ = model._negative_likelihood(
         model.predictors_of(sample, 0),
         fields @ fields.T,
         fields.mean(1),
@@ -97,24 +97,43 @@ def test_likelihood_is_that_of_scikit_learn(trained):
     assert float(values) == pytest.approx(expected, rel=1e-9)
 
 
+def test_the_gradient_is_that_of_small_steps(trained):
+    model, sample = trained
+    fields = sample.targets[:, 0, 0].flatten(1).double()
+    given = model.predictors_of(sample, 0), fields @ fields.T, fields.mean(1)
+    hyper = torch.linspace(-0.5, 0.5, model.lengths.shape[1] + model.variances.shape[1]).double()
+    _, gradient = model._negative_likelihood(*given, *model._split(hyper))
+    for at, slope in enumerate(gradient):
+        step = torch.zeros_like(hyper)
+        step[at] = 1e-5
+        sides = [
+            model._negative_likelihood(*given, *model._split(hyper + s))[0] for s in (step, -step)
+        ]
+        assert float((sides[0] - sides[1]) / 2e-5) == pytest.approx(float(slope), abs=1e-8)
+
+
 def test_no_other_hyper_parameters_nor_constant_are_likelier():
     sample = climate(40)
     model = fitted(sample, iterations=300)
     fields = sample.targets[:, 0, 0].flatten(1).double()
     known = model.predictors_of(sample, 0)
     given = known, fields @ fields.T, fields.mean(1)
-    best = model._negative_likelihood(*given, model.lengths[0], model.variances[0])
+
+    def unlikeliness(lengths, variances):
+        return model._negative_likelihood(*given, lengths, variances)[0]
+
+    best = unlikeliness(model.lengths[0], model.variances[0])
     start = torch.ones_like(model.lengths[0]), torch.ones_like(model.variances[0])
-    assert best < model._negative_likelihood(*given, *start) - 0.1
+    assert best < unlikeliness(*start) - 0.1
     for factor in (0.8, 1.25):
         for at in range(len(model.lengths[0])):
             lengths = model.lengths[0].clone()
             lengths[at] *= factor
-            assert best <= model._negative_likelihood(*given, lengths, model.variances[0]) + 1e-7
+            assert best <= unlikeliness(lengths, model.variances[0]) + 1e-7
         for at in range(len(model.variances[0])):
             variances = model.variances[0].clone()
             variances[at] *= factor
-            assert best <= model._negative_likelihood(*given, model.lengths[0], variances) + 1e-7
+            assert best <= unlikeliness(model.lengths[0], variances) + 1e-7
     ours = peer(model, sample, 0).log_marginal_likelihood_value_
     for shift in (-0.1, 0.1):
         model.constant[0] += shift

@@ -59,7 +59,7 @@ def test_the_forest_in_tensors_answers_as_scikit_learn(target, settings):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
-def test_trees_grown_on_principal_axes_are_those_of_whole_fields():
+def test_trees_grown_on_rotated_fields_are_those_of_whole_fields():
     """Large leaves: in small ones two predictors often part the years alike, and either may do."""
     settings = Trees(n_estimators=20, max_depth=6, min_samples_split=5, min_samples_leaf=15)
     sample, new = climate(100), climate(20, seed=1)

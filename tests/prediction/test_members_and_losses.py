@@ -1,13 +1,17 @@
 """Networks that draw members, models fitted on all samples, losses of their own: tiny ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import xarray as xr
+import yaml
 from small_stores import climate, write_store
 from torch import nn
 
 from climbench.config import ModelConfig, OptimizerConfig, TrainerConfig
+from climbench.config.folders import conf_folder
 from climbench.evaluation import evaluate
 from climbench.models.gathered import Gathered
 from climbench.prediction import predict
@@ -77,6 +81,10 @@ def test_members_are_the_second_dimension_of_predictions(task, tmp_path):
     with torch.no_grad():
         middle = module(sample)[:, 0, 0].numpy().reshape(2, 21, 4, 8)
     np.testing.assert_allclose(ds["tas"].sel(member=1), middle, rtol=1e-6)
+    assert ds["tas_mean"].dims == ("scenario", "time", "latitude", "longitude")
+    assert ds["tas_mean"].attrs["cell_methods"].endswith("realization: mean")
+    assert ds["tas_mean"].attrs["units"] == ds["tas"].attrs["units"]
+    np.testing.assert_allclose(ds["tas_mean"], middle, rtol=1e-6)
     _, std = task.normalisation.scale(["tas"])
     odd = 1 + ds["time"].dt.year.values % 2
     apart = (ds["tas"].sel(member=2) - ds["tas"].sel(member=1)).transpose(..., "time")
@@ -100,6 +108,24 @@ def test_an_ensemble_is_scored_against_each_member_of_the_tasks_truth(task, tmp_
     found = scores["score"].sel(metric="crps").squeeze()
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert np.isfinite(scores["noise_floor"].sel(metric="rmse")).all()
+
+
+NORMALISED = ["nrmse_spatial", "nrmse_global", "nrmse_total", "rmse", "r2", "bias"]
+
+
+@pytest.mark.parametrize("members", ["average", "each"])
+@pytest.mark.parametrize("noisy", ["pattern_scaling_variability", "pattern_scaling_gaussian"])
+def test_a_straight_line_that_draws_members_scores_as_the_line(task, tmp_path, noisy, members):
+    own = replace(task, members=members)
+    scores = {}
+    for name in ("pattern_scaling", noisy):
+        options = yaml.safe_load((conf_folder() / "model" / f"{name}.yaml").read_text())
+        checkpoint = train(own, ModelConfig(**options), TRAINER, tmp_path / name)
+        path = predict(checkpoint, own, tmp_path / f"{name}.zarr", batch_size=32)
+        assert ("member" in xr.open_zarr(path).dims) is (name == noisy)
+        scores[name] = evaluate(path, own.truth(), metrics=NORMALISED, bootstrap=100, model="m")
+    for part in ("score", "lower", "upper"):
+        np.testing.assert_array_equal(scores[noisy][part], scores["pattern_scaling"][part])
 
 
 class Nearest(Gathered):

@@ -134,3 +134,32 @@ def test_static_fields() -> None:
     assert result["land_sea_mask"].values.tolist() == [[1, 0], [0, 1]]
     assert result["latitude_field"].values.tolist() == [[0, 0], [10, 10]]
     assert result["longitude_field"].values.tolist() == [[5, 6], [5, 6]]
+
+
+def daily_extremes(units: str = "K") -> xr.Dataset:
+    time = xr.date_range("2001-01-01", periods=4, freq="1D")
+    cell = ("time", "latitude", "longitude")
+    highest, lowest = (
+        (cell, np.array(values)[:, None, None], {"units": unit})
+        for values, unit in (([280.0, 282, 290, 288], "K"), ([272.0, 270, 280, 282], units))
+    )
+    return xr.Dataset({"tasmax": highest, "tasmin": lowest}, {"time": time})
+
+
+def test_the_mean_daily_range_is_the_difference_of_the_mean_extremes() -> None:
+    """Days of 8, 12, 10 and 6 K: 9 K, before and after the mean."""
+    days = daily_extremes()
+    options = {"of": "tasmax", "less": "tasmin", "result": "diurnal_temperature_range"}
+    first = derive(days, difference=options)["diurnal_temperature_range"]
+    assert first.values.ravel().tolist() == [8, 12, 10, 6] and first.attrs["units"] == "K"
+    mean = days.mean("time", keep_attrs=True)
+    after = derive(mean, difference=options)["diurnal_temperature_range"]
+    assert after.item() == first.mean().item() == 9.0
+
+
+def test_a_difference_of_two_units_is_refused() -> None:
+    options = {"of": "tasmax", "less": "tasmin", "result": "range"}
+    with pytest.raises(UserError, match=r"'tasmax' is in 'K' and 'tasmin' in 'degC'"):
+        derive(daily_extremes("degC"), difference=options)
+    with pytest.raises(UserError, match=r"no variable 'tasmim'.*did you mean 'tasmin'"):
+        derive(daily_extremes(), difference=options | {"less": "tasmim"})

@@ -35,6 +35,14 @@ def labels(task, name):
     return [(task.runs.label[s], int(y)) for s, y in zip(samples.scenario, years, strict=True)]
 
 
+def test_a_whole_scenario_for_validation_leaves_history_in_training(store):
+    """Validation is 2010 to 2030: with one year of history only 2009 is too near."""
+    whole = {"scenario": "ssp370", "years": None}
+    train = labels(task(store, train_scenarios=["historical", "ssp585"], validation=whole), "train")
+    assert {y for s, y in train if s == "historical"} == set(range(1990, 2009))
+    assert {y for s, y in train if s == "ssp585"} == set(range(2010, 2031))
+
+
 def test_each_scenario_year_is_one_sample(store):
     chosen = task(store)
     train = labels(chosen, "train")

@@ -20,7 +20,7 @@ from climbench.metrics import Metric, Regions, region_weights
 from climbench.metrics.conventions import chosen_metrics, preset
 from climbench.metrics.noise_floor import FLOORS
 from climbench.models.pattern_scaling import PatternScaling
-from climbench.store import read_channel
+from climbench.store import as_expected, expected_names, read_channel
 from climbench.tasks import Emulation
 from climbench.tasks.members import draw_members
 
@@ -121,8 +121,8 @@ class Bench:
 
     def judge(self, predictions: xr.Dataset, key: Key) -> xr.Dataset:
         """Return all that is wanted of one fit, from its predictions of the test scenario."""
-        if "member" in predictions.dims:  # of an emulator that draws, what it expects
-            predictions = predictions.mean("member")
+        names = expected_names(predictions, "predictions")
+        predictions = as_expected(predictions, names)  # of an emulator that draws
         fields = {}
         for name in self.channels:
             field = read_channel(predictions, name).isel(scenario=0)

@@ -12,7 +12,6 @@ emulators.
 """
 
 import json
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,21 +25,18 @@ from climbench.config import ModelConfig
 from climbench.errors import UserError, nearest
 from climbench.experiments.internal_variability.bench import (
     Bench,
-    Key,
-    drawn_task,
     fits_from_sums,
     has_shared_sums,
     number_of_members,
 )
+from climbench.experiments.internal_variability.fits import Fit, Trainings
 from climbench.experiments.internal_variability.verdict import compare_fits
 from climbench.experiments.run import RunConfig, console, prepare, provenance
 from climbench.experiments.stage import Stage
-from climbench.prediction import predict
 from climbench.report.member_curves import member_report
-from climbench.report.member_wording import member_table, sentences
+from climbench.report.member_wording import member_table, verdicts
 from climbench.store import open_store, store_hash
 from climbench.tasks import Emulation
-from climbench.training import steady_batch, train
 
 
 class InternalVariabilityConfig(RunConfig):
@@ -58,6 +54,9 @@ class InternalVariabilityConfig(RunConfig):
     model_seeds
         How many random weights each draw is trained from. They are other ones for each draw,
         from ``trainer.seed`` on, so that their spread is part of that over draws.
+    processes
+        How many trainings run side by side. Small networks gain more from this than from several
+        threads each.
     reference
         The model that all others are compared with.
     """
@@ -68,6 +67,7 @@ class InternalVariabilityConfig(RunConfig):
     candidate_members: list[int] | None = None
     candidate_seeds: int | None = Field(default=None, ge=1)
     model_seeds: int = Field(default=1, ge=1)
+    processes: int = Field(default=1, ge=1)
 
     def check(self) -> None:
         """Check what takes no work to check.
@@ -94,20 +94,6 @@ class InternalVariabilityConfig(RunConfig):
         if self.reference not in self.models:
             hint = nearest(str(self.reference), self.models)
             raise UserError(f"option 'reference' = {self.reference} is no model: {hint}")
-
-
-@dataclass(frozen=True)
-class Fit:
-    """One training: which members, by which seed, from which random weights."""
-
-    members: int
-    member_seed: int
-    model_seed: int
-
-    @property
-    def draw(self) -> Key:
-        """Number of members, and the seed of their draw."""
-        return self.members, self.member_seed
 
 
 @dataclass(frozen=True)
@@ -189,47 +175,31 @@ def _fits(
 
         yield stage, _read(stage.run(work) / "fits.nc")
         return
+    own = Trainings(task, name, model, config.trainer, root)
     fits = draws(config, name)
-    bar = f"training {name}"
-    for fit in track(fits, bar, console=console, disable=not config.trainer.progress_bar):
-        trained = _train(config, task, name, model, fit)
-        stage = Stage(
-            f"scores/{name}/{_label(fit)}", {"fit": trained.hash, "bench": bench.options}, root
-        )
-
-        def judge(path: Path, trained: Stage = trained, fit: Fit = fit) -> None:
-            predictions = xr.open_zarr(trained.directory / "predictions.zarr", chunks=None)
-            scores = bench.judge(predictions, fit.draw)
-            scores["model_seed"] = ("fit", [fit.model_seed])
-            _write(scores, name, path / "fits.nc")
-
-        yield stage, _read(stage.run(judge) / "fits.nc")
+    todo = {stage.hash: fit for fit in fits if not (stage := own.stage(fit)).finished}
+    done = own.run_all(list(todo.values()), config.processes)
+    silent = not config.trainer.progress_bar
+    for _ in track(done, f"training {name}", len(todo), console=console, disable=silent):
+        pass
+    for fit in fits:
+        yield _judged(own, bench, fit)
 
 
-def _train(
-    config: InternalVariabilityConfig, task: Emulation, name: str, model: ModelConfig, fit: Fit
-) -> Stage:
-    """Train one model on one draw and write its predictions, if they are not there."""
-    own = drawn_task(task, fit.draw)
-    trainer = config.trainer.model_copy(update={"seed": fit.model_seed, "progress_bar": False})
-    options = trainer.model_dump(exclude={"progress_bar", "num_workers"})
-    inputs = {"task": own.hash, "model": model.model_dump(), "trainer": options}
-    stage = Stage(f"fits/{name}/{_label(fit)}", inputs, config.runs_dir / config.name)
+def _judged(own: Trainings, bench: Bench, fit: Fit) -> tuple[Stage, xr.Dataset]:
+    """Return the scores of a fit that is trained."""
+    trained = own.stage(fit)
+    inputs = {"fit": trained.hash, "bench": bench.options}
+    stage = Stage(f"scores/{own.name}/{own.same_as(fit).label}", inputs, own.root)
 
-    def work(path: Path) -> None:
-        # The mean over a draw is used once: its copy goes when the training is done.
-        packed = drawn_task(task, fit.draw, path / "cache")
-        checkpoint = train(packed, model, trainer, path)
-        batch = steady_batch(packed.signature, trainer.batch_size)
-        predict(checkpoint, packed, path / "predictions.zarr", batch)
-        shutil.rmtree(path / "cache", ignore_errors=True)
+    def judge(path: Path) -> None:
+        predictions = xr.open_zarr(trained.directory / "predictions.zarr", chunks=None)
+        _write(bench.judge(predictions, fit.draw), own.name, path / "fits.nc")
 
-    stage.run(work)
-    return stage
-
-
-def _label(fit: Fit) -> str:
-    return f"members-{fit.members:03d}-draw-{fit.member_seed:02d}-weights-{fit.model_seed:03d}"
+    scores = _read(stage.run(judge) / "fits.nc")
+    # what several draws share was judged for the first of them
+    labels = {"member_seed": fit.member_seed, "model_seed": fit.model_seed}
+    return stage, scores.assign_coords({key: ("fit", [seed]) for key, seed in labels.items()})
 
 
 def _report(
@@ -269,7 +239,7 @@ def _save(dataset: xr.Dataset, path: Path) -> None:
 
 def _read(path: Path) -> xr.Dataset:
     with xr.open_dataset(path, engine="netcdf4") as dataset:
-        return dataset.load()
+        return dataset.load().drop_encoding()  # or longer names would be cut to its text width
 
 
 def run_and_show(config: InternalVariabilityConfig) -> int:
@@ -279,7 +249,7 @@ def run_and_show(config: InternalVariabilityConfig) -> int:
     result = run_internal_variability(config)
     out = Console()
     out.print(member_table(result.results))
-    for sentence in sentences(result.results):
+    for sentence in verdicts(result.results):
         out.print(sentence, markup=False, highlight=False, soft_wrap=True)
     out.print(f"report: {result.page}", soft_wrap=True, markup=False)
     return 0

@@ -1,21 +1,40 @@
 """Sources of a recipe: one file per kind of archive, each giving a lazy dataset."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
-from climbench.recipes.schema import Emissions, Files, Recipe, SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema import (
+    Emissions,
+    Files,
+    GlobalMeans,
+    Recipe,
+    SimulatedAtmosphere,
+    SimulatedEarth,
+    Source,
+)
 from climbench.recipes.sources.addresses import each_of
 from climbench.recipes.sources.combining import Labelled, along_labels, by_variable
 from climbench.recipes.sources.emissions import add_emissions, open_emissions
 from climbench.recipes.sources.files import open_files
+from climbench.recipes.sources.global_means import open_global_means
 from climbench.recipes.sources.simulated import open_atmosphere, open_earth
-from climbench.recipes.sources.source import Input, Opened, Opener, Surroundings
+from climbench.recipes.sources.source import (
+    Expander,
+    Input,
+    Opened,
+    Opener,
+    Surroundings,
+)
 
 OPENERS: dict[type, Opener] = {
     Files: open_files,
+    GlobalMeans: open_global_means,
     SimulatedAtmosphere: open_atmosphere,
     SimulatedEarth: open_earth,
 }
 """How to open each kind of source that stands for itself."""
+
+EXPANDERS: dict[type, Expander] = {Files: lambda source, recipe, surroundings: each_of(source)}
+"""How to turn a kind of source, such as a catalogue, into the files that it stands for."""
 
 
 def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
@@ -33,7 +52,7 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
         (one, OPENERS[type(one)](one, recipe, surroundings))
         for source in recipe.sources
         if not isinstance(source, Emissions)
-        for one in (each_of(source) if isinstance(source, Files) else [source])
+        for one in _expanded(source, recipe, surroundings)
     ]
     inputs = tuple(one for _, source in opened for one in source.inputs)
     labelled: list[Labelled] = [
@@ -55,6 +74,11 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
     return Opened(dataset, inputs)
 
 
+def _expanded(source: Source, recipe: Recipe, surroundings: Surroundings) -> Sequence[Source]:
+    expand = EXPANDERS.get(type(source))
+    return expand(source, recipe, surroundings) if expand else [source]
+
+
 def _by_content(labelled: list[Labelled]) -> list[list[Labelled]]:
     """Return the labelled sources in groups of the same variables."""
     groups: dict[frozenset[Hashable], list[Labelled]] = {}
@@ -63,4 +87,4 @@ def _by_content(labelled: list[Labelled]) -> list[list[Labelled]]:
     return list(groups.values())
 
 
-__all__ = ["OPENERS", "Input", "Opened", "Surroundings", "open_sources"]
+__all__ = ["EXPANDERS", "OPENERS", "Input", "Opened", "Surroundings", "open_sources"]

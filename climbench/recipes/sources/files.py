@@ -11,7 +11,7 @@ from climbench.errors import UserError, nearest
 from climbench.recipes.dates import within
 from climbench.recipes.schema import Files, Recipe
 from climbench.recipes.sources.addresses import fetch, locate
-from climbench.recipes.sources.annual import annual_means
+from climbench.recipes.sources.annual import annual_fields
 from climbench.recipes.sources.archives import is_archive, members
 from climbench.recipes.sources.combining import along_time, check_gaps
 from climbench.recipes.sources.opening import open_file
@@ -47,7 +47,7 @@ def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Ope
             inputs.append(Input(part, place, dict(source.coordinates), _span(dataset)))
     name, dataset = along_time(files)
     if source.annual is not None:
-        dataset = annual_means(dataset, name, source.annual)
+        dataset = annual_fields(dataset, name, source.annual)
         inputs = [replace(one, hours=_span(dataset)) for one in inputs]
     for old in source.rename:
         if old not in dataset:

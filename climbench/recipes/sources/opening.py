@@ -36,6 +36,7 @@ def open_file(path: str, where: str, source: Files) -> xr.Dataset:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Failed to open Zarr store with consol")
+            warnings.filterwarnings("ignore", message="Unable to decode time axis into full")
             dataset = xr.open_dataset(path, **_arguments(kind, source))
     except ImportError as error:
         raise UserError(f"{where}: reading {kind} needs `pip install climbench[grib]`.") from error

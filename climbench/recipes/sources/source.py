@@ -7,7 +7,7 @@ from typing import Any
 
 import xarray as xr
 
-from climbench.recipes.schema import Recipe
+from climbench.recipes.schema import Files, Recipe
 
 
 @dataclass(frozen=True)
@@ -70,3 +70,5 @@ class Surroundings:
 
 
 Opener = Callable[[Any, Recipe, Surroundings], Opened]
+
+Expander = Callable[[Any, Recipe, Surroundings], list[Files]]

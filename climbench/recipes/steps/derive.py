@@ -9,6 +9,7 @@ from pydantic import Field
 from climbench.errors import UserError, nearest
 from climbench.recipes import formulas
 from climbench.recipes.dates import DateText, within
+from climbench.recipes.steps.convert_units import same_unit
 from climbench.recipes.steps.step import Step, require
 from climbench.recipes.strict import Strict
 
@@ -110,6 +111,38 @@ class Anomaly(Strict):
         }
 
 
+class Difference(Strict):
+    """One variable less another of the same unit, such as a daily range of temperature.
+
+    The mean of differences is the difference of means, so both may be annual means already.
+
+    Attributes
+    ----------
+    of, less
+        Names of the variables: ``tasmax`` and ``tasmin``.
+    result
+        Name of the new variable.
+    """
+
+    of: str
+    less: str
+    result: str
+
+    def variables(self, dataset: xr.Dataset) -> dict[str, xr.DataArray]:
+        """Return the new variable."""
+        require(dataset, [self.of, self.less], "derive")
+        whole, part = dataset[self.of], dataset[self.less]
+        units = [array.attrs.get("units") for array in (whole, part)]
+        if not same_unit(*units):
+            raise UserError(
+                f"step 'derive': '{self.of}' is in '{units[0]}' and '{self.less}' in '{units[1]}': "
+                "convert one of them before."
+            )
+        kept = {key: whole.attrs[key] for key in ("units", "cell_methods") if key in whole.attrs}
+        words = {"long_name": f"{self.of} less {self.less}"}
+        return {self.result: (whole - part).transpose(*whole.dims).assign_attrs(words | kept)}
+
+
 class SolarRadiation(Strict):
     """Solar energy at the top of the atmosphere in the hours before each time, J m-2.
 
@@ -191,13 +224,15 @@ class Derive(Step):
 
     Attributes
     ----------
-    relative_humidity, wind_speed, anomaly, toa_incident_solar_radiation, land_sea_mask, place
+    relative_humidity, wind_speed, difference, anomaly, toa_incident_solar_radiation,
+    land_sea_mask, place
         One or more of these, each with its options (``{}`` for the usual names).
     """
 
     name: ClassVar[str] = "derive"
     relative_humidity: RelativeHumidity | None = None
     wind_speed: WindSpeed | None = None
+    difference: Difference | None = None
     anomaly: Anomaly | None = None
     toa_incident_solar_radiation: SolarRadiation | None = None
     land_sea_mask: LandSeaMask | None = None

@@ -7,134 +7,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from climbench.recipes.dates import DateText
+from climbench.recipes.schema.emissions import Emissions
+from climbench.recipes.schema.files import Files, as_list
+from climbench.recipes.schema.global_means import GlobalMeans
+from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
 from climbench.recipes.steps import Step, parse_step
 from climbench.recipes.strict import Strict
 
-Label = str | int | float
-ModelNumber = Annotated[int, Field(ge=0)]
-
-
-class Files(Strict):
-    r"""Files of an archive: NetCDF, GRIB or Zarr.
-
-    Attributes
-    ----------
-    address
-        Where anybody finds them: fsspec addresses or globs; ``{year}`` stands for each year of
-        ``dates``.
-    local
-        The same files below ``data_root``; used when the caller gives a ``data_root``.
-    archive
-        Members to take where the address is a tar or zip file: names or globs. Members that lie
-        unpacked beside a local archive are found as well.
-    coordinates
-        Coordinates that the files do not carry, such as ``{scenario: ssp126, member: r1}``. A list
-        stands for as many sources: ``{scenario: [ssp126, ssp245]}``, with ``{scenario}`` in
-        ``address``, ``local`` or ``archive``.
-    variables
-        Variables to read, by their names in the archive, global series among them; all gridded
-        ones by default.
-    annual
-        Years instead of the files' own times, each stamped the first of July, so that archives of
-        different calendars fit on one axis: ``mean`` of the twelve months by their lengths, or
-        what already is one field per year; ``interpolated`` also fills the years between.
-    rename
-        Names in the archive to names here, before sources are joined.
-    relabel
-        New spelling of labels by dimension, as regular expressions and what becomes of them:
-        ``{member: {'r(\d+)i(\d+)f(\d+)p(\d+)': 'r\1i\2p\4f\3'}}``.
-    units
-        Units of variables whose files give none or a wrong one.
-    keys
-        GRIB keys that pick messages, such as ``{typeOfLevel: isobaricInhPa}``.
-    sha256
-        Published checksums by file name; another content is refused.
-    """
-
-    kind: Literal["files"]
-    address: str | list[str]
-    local: str | list[str] | None = None
-    archive: str | list[str] | None = None
-    coordinates: dict[str, Label | list[Label]] = Field(default_factory=dict)
-    variables: list[str] | None = None
-    annual: Literal["mean", "interpolated"] | None = None
-    rename: dict[str, str] = Field(default_factory=dict)
-    relabel: dict[str, dict[str, str]] = Field(default_factory=dict)
-    units: dict[str, str] = Field(default_factory=dict)
-    keys: dict[str, str | int] = Field(default_factory=dict)
-    sha256: dict[str, str] = Field(default_factory=dict)
-
-
-class SimulatedAtmosphere(Strict):
-    """The embedded planet's weather, from 2000-01-01 on, every six hours.
-
-    Attributes
-    ----------
-    seed
-        Seed of the initial perturbation; the same seed gives the same bytes.
-    """
-
-    kind: Literal["simulated_atmosphere"]
-    seed: int = 0
-
-
-class SimulatedEarth(Strict):
-    """The embedded planet's climate under emission scenarios, year by year.
-
-    Attributes
-    ----------
-    scenarios
-        Names as in CMIP6: ``historical``, ``ssp126`` ...
-    members
-        Number of ensemble members.
-    model
-        Which drawn "climate model": 0 has the central parameters. A list gives a store with the
-        dimension ``source_id``, whose labels are ``planet-NUMBER``.
-    variables
-        Of ``tas``, ``pr``, ``diurnal_temperature_range`` and ``pr90``.
-    emission_maps
-        Whether sulphur dioxide and black carbon are maps (kg m-2 s-1) instead of totals (Mt yr-1).
-    grid
-        ``planet``: 32 x 64 cells of 5.625 degrees; ``climatebench``: 96 x 144, poles included.
-    seed
-        Seed of the parameters and of the internal variability.
-    """
-
-    kind: Literal["simulated_earth"]
-    scenarios: Annotated[list[str], Field(min_length=1)]
-    members: Annotated[int, Field(ge=1)] = 1
-    model: ModelNumber | Annotated[list[ModelNumber], Field(min_length=1)] = 0
-    variables: Annotated[list[str], Field(min_length=1)] = Field(
-        default_factory=lambda: ["tas", "pr"]
-    )
-    emission_maps: bool = False
-    grid: Literal["planet", "climatebench"] = "planet"
-    seed: int = 0
-
-
-class Emissions(Strict):
-    """Global emissions of the SSP scenarios, for the scenarios and years of the other sources.
-
-    Attributes
-    ----------
-    variables
-        Which of them; all by default.
-    address
-        An RCMIP table (csv, gzipped or not) in place of climbench's own, which is the same
-        protocol's with every tenth year.
-    local
-        The same table below ``data_root``.
-    """
-
-    kind: Literal["emissions"]
-    variables: list[str] | None = None
-    address: str | None = None
-    local: str | None = None
-
-
 Source = Annotated[
-    Files | SimulatedAtmosphere | SimulatedEarth | Emissions, Field(discriminator="kind")
+    Files | SimulatedAtmosphere | SimulatedEarth | Emissions | GlobalMeans,
+    Field(discriminator="kind"),
 ]
+"""One kind of archive each; a file of this package and one of ``sources`` belong to it."""
 
 
 class Dates(Strict):
@@ -214,6 +98,8 @@ class Recipe(Strict):
     ----------
     name, description, licence, citation
         What it is, and what its owners ask for.
+    size, period
+        Of the whole archive, such as ``5.9 GB a year`` and ``1959/2023``, for `climbench list`.
     sources
         Where the fields come from; those with ``coordinates`` are laid along them, others are
         joined by their variables.
@@ -229,6 +115,8 @@ class Recipe(Strict):
     description: str
     licence: str
     citation: str
+    size: str | None = None
+    period: str | None = None
     sources: Annotated[list[Source], Field(min_length=1)]
     steps: list[Annotated[Step, BeforeValidator(parse_step)]] = Field(default_factory=list)
     variables: list[str] | None = None
@@ -262,17 +150,6 @@ class Recipe(Strict):
         """SHA-256 of the resolved recipe as canonical JSON (sorted keys, no spaces)."""
         text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
-
-
-def as_list(value: str | list[str]) -> list[str]:
-    """Return a single text as a list of one.
-
-    Examples
-    --------
-    >>> as_list("a"), as_list(["a", "b"])
-    (['a'], ['a', 'b'])
-    """
-    return [value] if isinstance(value, str) else value
 
 
 def years(dates: Dates) -> range:

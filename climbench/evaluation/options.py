@@ -1,0 +1,56 @@
+"""Checks of the options of an evaluation, before any data are read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from climbench.errors import UserError, nearest
+from climbench.evaluation.rules import FEWEST_DRAWS, MOST_DRAWS
+from climbench.evaluation.source import Source
+
+
+def check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:
+    """Refuse numbers of the bootstrap that are none."""
+    if isinstance(confidence, bool | str) or not 0 < confidence < 1:
+        raise UserError(f"The option 'confidence' must lie between 0 and 1, not be {confidence!r}.")
+    for option, value in (("bootstrap", bootstrap), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise UserError(f"The option '{option}' must be 0 or a whole number, not {value!r}.")
+    if bootstrap > MOST_DRAWS:
+        raise UserError(f"The option 'bootstrap' must be at most {MOST_DRAWS}, not {bootstrap}.")
+    if 0 < bootstrap < FEWEST_DRAWS:
+        raise UserError(
+            f"The option 'bootstrap' must be at least {FEWEST_DRAWS}, or 0 for no bounds, not "
+            f"{bootstrap}."
+        )
+
+
+def names_of_regions(regions: Any) -> list[str]:
+    """Return the names as a list."""
+    listed = [regions] if isinstance(regions, str) else regions
+    if not isinstance(listed, Sequence) or not all(isinstance(name, str) for name in listed):
+        raise UserError(f"The option 'regions' must be a list of names, not {regions!r}.")
+    if not listed:
+        raise UserError("The option 'regions' is empty: name at least one, such as global.")
+    return list(listed)
+
+
+def check_members(forecasts: Source) -> None:
+    """Refuse a member that stands there twice."""
+    if "member" in forecasts.dataset.indexes and not forecasts.dataset.indexes["member"].is_unique:
+        raise UserError(f"{forecasts.label}: a member stands there more than once.")
+
+
+def check_period(period: Any) -> None:
+    """Refuse a period that is not two bounds."""
+    if period is not None and (isinstance(period, str) or np.size(period) != 2):
+        raise UserError(f"The option 'period' must be [first, last], not {period!r}.")
+
+
+def one_of(option: str, value: Any, known: Sequence[Any]) -> Any:
+    """Return a value of an option that has a few."""
+    if not isinstance(value, type(known[0])) or value not in known:
+        names = [str(name).lower() for name in known]
+        raise UserError(f"The option '{option}' cannot be '{value}': {nearest(str(value), names)}")
+    return value

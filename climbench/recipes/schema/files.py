@@ -1,0 +1,86 @@
+"""Files of an archive, as a recipe names them."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from climbench.recipes.strict import Strict
+
+Label = str | int | float
+
+
+class Quantile(Strict):
+    """A quantile of the days of a year, as ClimateBench's ``pr90``.
+
+    Attributes
+    ----------
+    quantile
+        Share of the days that are below it; between two of them it is linear.
+    """
+
+    quantile: Annotated[float, Field(gt=0, lt=1)]
+
+
+class Files(Strict):
+    r"""Files of an archive: NetCDF, GRIB or Zarr.
+
+    Attributes
+    ----------
+    address
+        Where anybody finds them: fsspec addresses or globs; ``{year}`` stands for each year of
+        ``dates``.
+    local
+        The same files below ``data_root``; used when the caller gives a ``data_root``.
+    archive
+        Members to take where the address is a tar or zip file: names or globs. Members that lie
+        unpacked beside a local archive are found as well.
+    coordinates
+        Coordinates that the files do not carry, such as ``{scenario: ssp126, member: r1}``. A list
+        stands for as many sources: ``{scenario: [ssp126, ssp245]}``, with ``{scenario}`` in
+        ``address``, ``local`` or ``archive``.
+    variables
+        Variables to read, by their names in the archive, global series among them; all gridded
+        ones by default.
+    annual
+        Years instead of the files' own times, each stamped the first of July, so that archives of
+        different calendars fit on one axis: ``mean`` of the days or of the twelve months by their
+        lengths, or what already is one field per year; ``interpolated`` also fills the years
+        between; ``seasons`` adds ``tas_djf``, ``tas_mam``, ``tas_jja`` and ``tas_son`` to the mean
+        ``tas``, each December in the winter of the next year, so the first winter is missing;
+        ``{quantile: 0.9}`` that quantile of a year's days.
+    rename
+        Names in the archive to names here, before sources are joined.
+    relabel
+        New spelling of labels by dimension, as regular expressions and what becomes of them:
+        ``{member: {'r(\d+)i(\d+)f(\d+)p(\d+)': 'r\1i\2p\4f\3'}}``.
+    units
+        Units of variables whose files give none or a wrong one.
+    keys
+        GRIB keys that pick messages, such as ``{typeOfLevel: isobaricInhPa}``.
+    sha256
+        Published checksums by file name; another content is refused.
+    """
+
+    kind: Literal["files"]
+    address: str | list[str]
+    local: str | list[str] | None = None
+    archive: str | list[str] | None = None
+    coordinates: dict[str, Label | list[Label]] = Field(default_factory=dict)
+    variables: list[str] | None = None
+    annual: Literal["mean", "interpolated", "seasons"] | Quantile | None = None
+    rename: dict[str, str] = Field(default_factory=dict)
+    relabel: dict[str, dict[str, str]] = Field(default_factory=dict)
+    units: dict[str, str] = Field(default_factory=dict)
+    keys: dict[str, str | int] = Field(default_factory=dict)
+    sha256: dict[str, str] = Field(default_factory=dict)
+
+
+def as_list(value: str | list[str]) -> list[str]:
+    """Return a single text as a list of one.
+
+    Examples
+    --------
+    >>> as_list("a"), as_list(["a", "b"])
+    (['a'], ['a', 'b'])
+    """
+    return [value] if isinstance(value, str) else value
