@@ -218,6 +218,7 @@ def _comparison(
     """Return who is ahead of whom, where, and both scores."""
     own, other = scores
     candidate, reference = case.pair.names
+    reference = "the reference" if candidate == reference else reference
     if outcome == "not significant":
         met = f"is ahead of {reference}" if ahead > 0 else f"is behind {reference}"
     elif ahead > 0 and outcome == "fail":

@@ -17,7 +17,7 @@ from climbench.errors import UserError
 from climbench.evaluation.axes import with_known_axes
 from climbench.evaluation.slab import Slab, as_slice, is_identity, is_plain
 from climbench.metrics.fields import Index, Layout
-from climbench.store import is_store, open_store
+from climbench.store import is_repository, is_store, open_store
 
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
 GRID_TOLERANCE = 1e-3  # degrees
@@ -156,7 +156,9 @@ def _open(address: Path | str, label: str) -> xr.Dataset:
         if files and not is_group:
             return _open_folder(files, label)
         if is_store(address):
-            open_store(address)  # refuses what is damaged
+            store = open_store(address)  # refuses what is damaged
+            if is_repository(address):
+                return store
         # Local metadata are quick to read one by one, and many stores have no consolidated ones.
         return _unmasked(str(address), consolidated=None if remote else False)
     except (OSError, ValueError, KeyError) as error:

@@ -51,6 +51,11 @@ class ClimateModelsConfig(RunConfig):
     single: list[str] = Field(default_factory=lambda: ["pattern_scaling"])
     fine_tuned: str | None = None
 
+    @property
+    def asked(self) -> list[str]:
+        """All climate models that emulators are asked about."""
+        return [*self.seen, *([self.unseen] if self.unseen else [])]
+
     def check(self) -> None:
         """Check what takes no work to check.
 
@@ -99,6 +104,8 @@ def run_climate_models(config: ClimateModelsConfig) -> ClimateModelsResult:
         If an option, the recipe or the data is wrong.
     """
     config.check()
+    # a wrong name shall cost no training
+    prepare(_part(config, "all", config.seen, config.asked, config.models))
     parts = list(_parts(config))
     root = config.runs_dir / config.name
     pages = {name: page for name, _, page in parts}
@@ -120,12 +127,12 @@ def run_climate_models(config: ClimateModelsConfig) -> ClimateModelsResult:
 
 def _parts(config: ClimateModelsConfig) -> Iterator[tuple[str, pd.DataFrame, Path]]:
     """Yield name, scores and page of every run."""
-    asked = [*config.seen, *([config.unseen] if config.unseen else [])]
     together = _part(config, "together", config.seen, config.seen, config.models)
     yield _run("together", together, ALL)
     models = {name: config.models[name] for name in config.single}
-    for name in asked if config.single else []:
-        yield _run(f"only {name}", _part(config, f"only/{name}", [name], asked, models), name)
+    for name in config.asked if config.single else []:
+        alone = _part(config, f"only/{name}", [name], config.asked, models)
+        yield _run(f"only {name}", alone, name)
     if config.unseen and config.fine_tuned:
         tuned = _tuned(config, together)
         part = _part(config, "fine_tuning", [config.unseen], [config.unseen], tuned)

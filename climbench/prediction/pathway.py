@@ -100,7 +100,7 @@ def read_pathway(path: Path, inputs: Sequence[str], history: History) -> Pathway
     if EMITTED in values:
         before = _cumulated_before(path, int(years[0]), history)
         values[CUMULATIVE] = before + np.cumsum(values.pop(EMITTED))
-    elif CUMULATIVE in values:
+    if CUMULATIVE in values:
         _check_continues(path, int(years[0]), values[CUMULATIVE][0], history)
     notes = _notes(years, values, history)
     return Pathway(path.stem, years, {name: values[name] for name in inputs}, notes)
@@ -135,6 +135,8 @@ def _bare_name(path: Path, column: str, known: Sequence[str]) -> str:
     """Return a column's name without its unit, which is checked."""
     name, bracket, rest = column.replace("(", "[").partition("[")
     name, unit = name.strip(), rest.partition("]")[0].replace(")", "")
+    if ";" in name or "\t" in name:
+        raise UserError(f"{path} is not separated by commas: write year,methane and so on.")
     if name not in known:
         raise UserError(f"{path} has an unknown column '{name}': {nearest(name, known)}")
     plain = unit.replace(" ", "").replace("CO2", "").replace("yr-1", "/yr").replace("/a", "/yr")
@@ -170,8 +172,11 @@ def _years(path: Path, column: pd.Series) -> NDArray[np.int64]:
 def _numbers(path: Path, column: pd.Series, years: NDArray[np.int64]) -> Series:
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64)
     if not np.isfinite(numbers).all():
-        year = years[np.argmin(np.isfinite(numbers))]
-        raise UserError(f"{path}: '{column.name}' has no number in {year}: fill every year.")
+        at = int(np.argmin(np.isfinite(numbers)))
+        found = "nothing" if pd.isna(column[at]) else f"'{column[at]}'"
+        raise UserError(
+            f"{path}: '{column.name}' has {found} in {years[at]}: give a number for every year."
+        )
     return numbers
 
 
@@ -186,8 +191,13 @@ def _cumulated_before(path: Path, first: int, history: History) -> float:
             f"{path}: the emulator's store has no historical CO2 to add '{EMITTED}' to: give "
             f"'{CUMULATIVE}', cumulative Gt since 1850."
         )
-    if first <= int(history.years[0]):
+    if first == int(history.years[0]):
         return 0.0
+    if first < int(history.years[0]):
+        raise UserError(
+            f"{path} begins in {first} and the store's history in {history.years[0]}, from which "
+            f"on CO2 is summed up: begin in {history.years[0]} or later."
+        )
     raise UserError(
         f"{path} begins in {first} and the store's history ends in {last}: begin in {last + 1} "
         f"at the latest, or give '{CUMULATIVE}', cumulative Gt since 1850."
@@ -197,16 +207,17 @@ def _cumulated_before(path: Path, first: int, history: History) -> float:
 def _check_continues(path: Path, first: int, value: float, history: History) -> None:
     """Refuse cumulative CO2 that another unit or meaning has torn from history."""
     last = history.last_year(CUMULATIVE)
-    if last is None or first <= int(history.years[0]):
+    if last is None:
         return
     year = min(last, first - 1)
-    before = history.at(CUMULATIVE, year)
+    before = history.at(CUMULATIVE, year) if year in history.years else 0.0
     steps = np.abs(np.diff(history.values[CUMULATIVE]))
     step = np.nanmax(steps, initial=0.0) if np.isfinite(steps).any() else np.inf
     if abs(value - before) > LARGEST_STEP * step * (first - year):
         raise UserError(
-            f"{path}: '{CUMULATIVE}' jumps from {before:.1f} Gt in {year} (the store's history) to "
-            f"{value:.1f} in {first}: give cumulative Gt CO2 since 1850, or '{EMITTED}' in Gt/yr."
+            f"{path}: cumulative CO2 jumps from {before:.1f} Gt in {year} (the store's history) to "
+            f"{value:.1f} in {first}: give '{CUMULATIVE}', cumulative Gt CO2 since 1850, or "
+            f"'{EMITTED}' in Gt/yr."
         )
 
 

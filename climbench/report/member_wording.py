@@ -75,15 +75,15 @@ def _table(here: xr.Dataset, units: str) -> Table:
     for name in emulators(here):
         own = score.sel(emulator=name)
         table.add_row(short(name, 22), *(f"{value:.3f}" for value in own.mean("draw").values))
-        table.add_row("  ± over draws", *(f"{value:.3f}" for value in _spread(own)), style="dim")
+        table.add_row("  ± over draws", *_spread(own), style="dim")
     table.add_row("noise floor", *(f"{value:.3f}" for value in floor.values))
     return table
 
 
-def _spread(scores: xr.DataArray) -> list[float]:
-    """Return the standard deviation over draws ``[size]``, NaN where there are fewer than two."""
+def _spread(scores: xr.DataArray) -> list[str]:
+    """Return the standard deviation over draws ``[size]``, blank where there are fewer than two."""
     spread = scores.std("draw", ddof=1).where(scores.notnull().sum("draw") > 1)
-    return [float(value) for value in spread.values]
+    return [f"{value:.3f}" if np.isfinite(value) else "" for value in spread.values]
 
 
 def emulators(results: xr.Dataset) -> list[str]:

@@ -135,6 +135,7 @@ class Emulation:
             raise UserError(f"option 'history' = {self.history} is wrong: at least 1 year")
         time = self.dataset["time"]
         self.years = (time.dt.year if time.dtype.kind in "MO" else time).values.astype(np.int64)
+        self._check_years()
         self.runs = Runs.of(self.dataset)
         self.scenario_split = ScenarioSplit(
             self.runs,
@@ -170,8 +171,23 @@ class Emulation:
                     "leave it in one"
                 )
         for option in ("train_scenarios", "test_scenarios"):
+            if not getattr(self, option):
+                raise UserError(f"option '{option}' is empty: name at least one scenario")
             if len(set(getattr(self, option))) != len(getattr(self, option)):
                 raise UserError(f"option '{option}' names a scenario twice")
+
+    def _check_years(self) -> None:
+        first, last = int(self.years[0]), int(self.years[-1])
+        for option, years in (("validation.years", self.validation.years), ("period", self.period)):
+            if years is None:
+                continue
+            if years[0] > years[1]:
+                raise UserError(f"option '{option}' = {[*years]} ends before it begins")
+            if years[1] < first or years[0] > last:
+                raise UserError(
+                    f"option '{option}' = {[*years]} is outside store {self.store.name}, which has "
+                    f"the years {first} to {last}"
+                )
 
     # Fields, by scenario and year.
 

@@ -73,6 +73,8 @@ def read_checkpoint(path: Path | str) -> dict[str, Any]:
         If there is no such file, or it is damaged or no checkpoint of climbench.
     """
     path = Path(path)
+    if (path / "checkpoint.ckpt").is_file():
+        raise UserError(f"{path} is a folder: give {path / 'checkpoint.ckpt'}.")
     if not path.is_file():
         raise UserError(f"there is no checkpoint {path}: `climbench train` makes one.")
     try:

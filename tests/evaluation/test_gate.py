@@ -108,7 +108,7 @@ def test_equal_models_are_not_better_and_not_worse(scores):
     pair = scores["good"], scores["good"]
     assert {verdict.outcome for verdict in gate(*pair, better()).verdicts} == {"fail"}
     assert {verdict.outcome for verdict in gate(*pair, not_worse()).verdicts} == {"pass"}
-    assert "resnet equals resnet" in gate(*pair, better()).sentences[0]
+    assert "resnet equals the reference" in gate(*pair, better()).sentences[0]
 
 
 def test_margin_is_relative(scores):

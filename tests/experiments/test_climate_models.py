@@ -97,6 +97,7 @@ def test_a_line_of_one_climate_model_errs_by_the_ratio_of_sensitivities(options)
         ({"seen": ["A", "A"]}, "names a climate model twice"),
         ({"fine_tuned": "pattern_scaling"}, "is fitted by a formula"),
         ({"seen": ["A", "X"]}, "X"),
+        ({"unseen": "X"}, "has no 'X'"),
     ],
 )
 def test_a_mistake_gets_one_sentence(options, change, sentence):

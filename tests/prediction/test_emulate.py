@@ -237,13 +237,30 @@ GOOD = WHOLE.assign(methane=300.0)
         (GOOD.drop(index=[3, 4]), "lacks the years 2013 to 2014"),
         (GOOD[::-1], "year 2029 follows 2030: sort years"),
         (GOOD.assign(year=GOOD.year + 0.5), "'2010.5' is no year"),
-        (GOOD.assign(methane=GOOD.methane.where(GOOD.year != 2013)), "no number in 2013"),
+        (
+            GOOD.assign(methane=GOOD.methane.where(GOOD.year != 2013)),
+            "'methane' has nothing in 2013",
+        ),
+        (
+            GOOD.assign(methane=["300"] * 3 + ["many"] + ["300"] * 17),
+            "'methane' has 'many' in 2013",
+        ),
         (GOOD.assign(methane=-1.0), "'methane' is negative in 2010"),
         (GOOD.assign(carbon_dioxide=40.0), "jumps from 1900.0 Gt in 2009"),
         (GOOD[:0], "has no year"),
         (
             GOOD[5:].drop(columns="carbon_dioxide").assign(carbon_dioxide_emissions=1.0),
             "begins in 2015 and the store's history ends in 2009: begin in 2010 at the latest",
+        ),
+        (  # Mt instead of Gt
+            GOOD.drop(columns="carbon_dioxide").assign(carbon_dioxide_emissions=39_500.0),
+            "cumulative CO2 jumps from 1900.0 Gt in 2009 (the store's history) to 41400.0 in 2010",
+        ),
+        (
+            GOOD.drop(columns="carbon_dioxide").assign(
+                carbon_dioxide_emissions=1.0, year=GOOD.year - 100
+            ),
+            "begins in 1910 and the store's history in 1990, from which on CO2 is summed up",
         ),
     ],
 )
@@ -267,7 +284,7 @@ def test_a_suspicious_unit_is_noted_and_not_refused(tmp_path):
 def test_what_is_no_csv_is_refused(tmp_path, content):
     path = tmp_path / "mine.csv"
     path.write_text(content)
-    with pytest.raises(UserError, match=r"mine\.csv"):
+    with pytest.raises(UserError, match=r"mine\.csv (cannot be read|is not separated by commas)"):
         read_pathway(path, ["carbon_dioxide", "methane"], HISTORY)
 
 

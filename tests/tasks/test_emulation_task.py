@@ -154,6 +154,12 @@ def test_options_build_the_same_task_again(store):
         ({"inputs": ["carbon_dioxyde"]}, "did you mean 'carbon_dioxide'"),
         ({"targets": []}, "'targets' is empty"),
         ({"history": 0}, "'history' = 0"),
+        ({"train_scenarios": []}, "'train_scenarios' is empty"),
+        ({"period": [2150, 2160]}, r"'period' = \[2150, 2160\] is outside store"),
+        (
+            {"validation": {"scenario": "ssp585", "years": [2021, 2018]}},
+            r"'validation.years' = \[2021, 2018\] ends before it begins",
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(store, options, sentence):
