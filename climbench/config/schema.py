@@ -43,6 +43,7 @@ class ModelConfig(Options):
     ``network`` holds ``_target_`` and the hyper-parameters of its constructor. Closed-form
     models have no optimizer and see the training data once. ``initial_weights`` is a file whose
     weights a training starts from: a checkpoint of climbench or, for ClimaX, of its authors.
+    ``batch_size`` is that of a published training, in the place of the trainer's.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ModelConfig(Options):
     max_epochs: int = Field(default=1, ge=1)
     patience: int | None = Field(default=None, ge=1)
     initial_weights: Path | None = None
+    batch_size: int | None = Field(default=None, ge=1)
 
 
 class TrainerConfig(Options):

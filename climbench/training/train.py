@@ -70,6 +70,8 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         If the model does not fit the task, the folder holds another training, or the loss
         becomes infinite.
     """
+    if model.batch_size is not None:
+        trainer = trainer.model_copy(update={"batch_size": model.batch_size})
     directory.mkdir(parents=True, exist_ok=True)
     target, last = directory / NAME, directory / "last.ckpt"
     record = describe(task, model, trainer)

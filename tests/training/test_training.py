@@ -102,6 +102,18 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(task, tmp_
     assert not torch.allclose(one, weights("other", 1))
 
 
+def test_the_batch_size_of_a_model_goes_before_that_of_the_trainer(task, tmp_path):
+    def weights(name, model, size):
+        trainer = TRAINER.model_copy(update={"batch_size": size})
+        module = load_checkpoint(train(task, model, trainer, tmp_path / name))
+        return torch.cat([p.flatten() for p in module.parameters()])
+
+    model = convolution(epochs=1)
+    own = weights("own", model.model_copy(update={"batch_size": 4}), 32)
+    assert torch.equal(own, weights("trainer", model, 4))
+    assert not torch.equal(own, weights("other", model, 32))
+
+
 def test_validation_loss_does_not_depend_on_the_batch_size(task, tmp_path):
     found = []
     for size in (1000, 7):
