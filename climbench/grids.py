@@ -87,6 +87,17 @@ def _edges(centres: NDArray[np.float64], name: str, alone: float) -> NDArray[np.
     return np.concatenate([[centres[0] - steps[0] / 2], inner, [centres[-1] + steps[-1] / 2]])
 
 
+def gaussian_latitudes(rows: int) -> NDArray[np.float64]:
+    """Return the rows of a Gaussian grid, from south to north ``[rows]``, degrees north.
+
+    Examples
+    --------
+    >>> gaussian_latitudes(4).round(4).tolist()
+    [-59.4444, -19.8757, 19.8757, 59.4444]
+    """
+    return np.asarray(np.rad2deg(np.arcsin(np.polynomial.legendre.leggauss(rows)[0])))
+
+
 def latitude_weights(latitude: ArrayLike, weighting: Weighting = "area") -> NDArray[np.float64]:
     r"""Return the weight of each latitude row, with mean 1.
 

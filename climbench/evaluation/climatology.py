@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import math
 import shutil
-import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,26 +13,15 @@ import pandas as pd
 import xarray as xr
 import zarr
 from filelock import FileLock
-from rich.progress import track
 
 from climbench.errors import UserError, nearest
-from climbench.evaluation.climatology_fields import (
-    DRY,
-    MILLIMETRES,
-    SPACE,
-    Steps,
-    Wanted,
-    cells_at_once,
-    climatology_of,
-    precision,
-    tiles,
-)
 from climbench.evaluation.source import Source, content_hash, open_source
-from climbench.metrics.climatology import DAYS, counts_twice, triangular_weights
-from climbench.store import create_store, disk_full_is_a_user_error
+from climbench.metrics.climatology import triangular_weights
+from climbench.metrics.climatology_fields import DRY, MILLIMETRES, SPACE, Steps, Wanted
+from climbench.metrics.climatology_store import write_climatology
+from climbench.store import disk_full_is_a_user_error
 
 HOURS_OF_A_YEAR = 365 * 24
-CHUNK, SHARD = 4 * 2**20, 256 * 2**20  # bytes, uncompressed
 
 
 def build_climatology(
@@ -120,10 +107,9 @@ def build_climatology(
         building = path.with_name(path.name + ".building")
         shutil.rmtree(building, ignore_errors=True)
         try:
-            template = _template(source.dataset, names, steps, wanted)
-            layout = {str(name): _encoding(array) for name, array in template.items()}
-            create_store(building, template, attributes, layout)
-            _fill(building, source.dataset[names], steps, wanted, memory, progress_bar)
+            write_climatology(
+                building, source.dataset[names], attributes, steps, wanted, memory, progress_bar
+            )
             building.rename(path)
         finally:
             shutil.rmtree(building, ignore_errors=True)
@@ -203,20 +189,7 @@ def _steps(source: Source, period: Sequence[str | int]) -> Steps:
             f"the climatology period [{period[0]}, {period[1]}] is shorter than a year: choose "
             "a longer one."
         )
-    position = np.sort(order[inside.start : inside.stop])
-    time = xr.DataArray(index[position], dims="time").dt
-    hours, hour = np.unique(time.hour.values, return_inverse=True)
-    day = time.dayofyear.values.astype(np.int64) - 1
-    first, last = (timeline.index[inside[end]].strftime("%Y-%m-%dT%H:%M") for end in (0, -1))
-    return Steps(
-        position=position,
-        hours=hours.astype(np.int64),
-        hour=hour.astype(np.int64),
-        day=day,
-        again=counts_twice(day, time.days_in_year.values),
-        first=first,
-        last=last,
-    )
+    return Steps.at(index, np.sort(order[inside.start : inside.stop]))
 
 
 def _attributes(
@@ -257,67 +230,3 @@ def _is_there(path: Path, identity: str) -> bool:
             "options: delete it or choose another output."
         )
     return True
-
-
-def _template(dataset: xr.Dataset, names: list[str], steps: Steps, wanted: Wanted) -> xr.Dataset:
-    """Return names, sizes and attributes of the output, without values."""
-    sizes = {**dataset.sizes, "hour": steps.hours.size, "dayofyear": DAYS}
-    variables = {}
-    for name in names:
-        array = dataset[name]
-        for output, front in wanted.outputs(name).items():
-            inner = ("hour", "dayofyear", *(dim for dim in SPACE if dim in array.dims))
-            shape = (*front, *(sizes[dim] for dim in inner))
-            attrs = {key: array.attrs[key] for key in ("long_name", "units") if key in array.attrs}
-            attrs |= {"units": "1"} if output.endswith("_seeps_dry_fraction") else {}
-            empty = np.broadcast_to(np.zeros((), precision(array)), shape)
-            dims = ("quantile", *inner) if front else inner
-            variables[output] = xr.Variable(dims, empty, attrs)
-    found = {dim for variable in variables.values() for dim in variable.dims}
-    coordinates = {
-        "quantile": xr.Variable("quantile", list(wanted.quantiles)),
-        "hour": xr.Variable("hour", steps.hours),
-        "dayofyear": xr.Variable("dayofyear", np.arange(1, DAYS + 1)),
-        **{dim: dataset[dim].variable for dim in SPACE if dim in dataset.coords},
-    }
-    used = {name: c for name, c in coordinates.items() if set(c.dims) <= found}
-    return xr.Dataset(variables, used)
-
-
-def _encoding(array: xr.DataArray) -> dict[str, Any]:
-    """Return chunks of some days of whole fields of one level, and shards of many such."""
-    single = ("quantile", "level")
-    chunk = {dim: 1 if dim in single else size for dim, size in array.sizes.items()}
-    day = math.prod(chunk.values()) // DAYS * array.dtype.itemsize
-    chunk["dayofyear"] = min(DAYS, max(1, CHUNK // day))
-    chunks = math.ceil(min(DAYS, max(1, SHARD // day)) / chunk["dayofyear"])
-    shard = {**chunk, "dayofyear": chunks * chunk["dayofyear"]}
-    codec = zarr.codecs.BloscCodec(
-        cname="zstd", clevel=3, shuffle="shuffle", typesize=array.dtype.itemsize
-    )
-    return {
-        "chunks": tuple(chunk.values()),
-        "shards": tuple(shard.values()),
-        "compressors": (codec,),
-        "fill_value": float("nan"),
-    }
-
-
-def _fill(
-    path: Path, truth: xr.Dataset, steps: Steps, wanted: Wanted, memory: float, progress_bar: bool
-) -> None:
-    """Compute the variables, some cells at a time, and write them."""
-    group = zarr.open_group(str(path), mode="r+")
-    work = [
-        (array, tile)
-        for array in truth.data_vars.values()
-        for tile in tiles(array, cells_at_once(array, steps, wanted, memory))
-    ]
-    for array, tile in track(work, "climatology", disable=not progress_bar):
-        part = array.isel(tile).transpose("time", *tile)
-        for name, values in climatology_of(part, steps, wanted).items():
-            group[name][(..., *tile.values())] = values
-    with warnings.catch_warnings():
-        # Not in the specification of Zarr v3 yet, but what xarray looks for when opening.
-        warnings.filterwarnings("ignore", "Consolidated metadata")
-        zarr.consolidate_metadata(path)

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,11 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError
 from climbench.evaluation.axes import with_known_axes
-from climbench.evaluation.slab import Slab, as_slice, is_identity, is_plain
+from climbench.evaluation.slab import Slab, is_identity, is_plain
 from climbench.metrics.fields import Index, Layout
+from climbench.recipes.sources.remote_zarr import open_remote_zarr, remote_record
 from climbench.store import is_repository, is_store, open_store
+from climbench.store.positions import as_slice
 
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
 GRID_TOLERANCE = 1e-3  # degrees
@@ -220,10 +223,13 @@ def _unmasked(address: str, **options: Any) -> xr.Dataset:
 
     xarray looks for the fill value in each block, though NaN is missing already.
     """
-    options |= {"engine": "zarr", "chunks": None, "decode_timedelta": False}
+    options |= {"chunks": None, "decode_timedelta": False}
+    if "://" in address:
+        opening = partial(open_remote_zarr, address, cache=True, decode_times=True, **options)
+    else:
+        opening = partial(xr.open_dataset, address, engine="zarr", **options)
     with _fastest_decoder(address):
-        decoded = xr.open_dataset(address, **options)
-        raw = xr.open_dataset(address, mask_and_scale=False, **options)
+        decoded, raw = opening(), opening(mask_and_scale=False)
     plain = {
         name: raw[name].variable
         for name in decoded.data_vars
@@ -277,14 +283,15 @@ def content_hash(data: xr.Dataset | Path | str | None) -> str:
     str
         A local file: SHA-256 of its bytes. A local Zarr group: SHA-256 over name and size of each
         file and the bytes of small ones (all metadata). A dataset or remote address: the hash
-        that its attributes carry. Empty where there is none.
+        that its attributes carry; a remote group without: that of its metadata. Empty where
+        there is none.
     """
     if data is None:
         return ""
     if isinstance(data, xr.Dataset):
         return str(data.attrs.get("store_hash") or data.attrs.get("recipe_hash") or "")
     if "://" in str(data):
-        return content_hash(_open(data, str(data)))
+        return content_hash(_open(data, str(data))) or str(remote_record(str(data))["etag"])
     path = Path(data)
     digest = hashlib.sha256()
     if path.is_file():

@@ -7,6 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from dask.utils import format_bytes
 from rich.console import Console
 
 PACKAGES = ("climbench", "torch", "lightning", "xarray", "zarr", "dask", "hydra-core", "cartopy")
@@ -31,12 +32,21 @@ def diagnose(console: Console, tiny_run: bool = True) -> bool:
         found = importlib.util.find_spec(module) is not None
         mend = "" if found else f"   pip install 'climbench[{extra}]'"
         console.print(f"  extra {extra:8} {'present' if found else 'missing'}{mend}", markup=False)
+    console.print(f"downloads: {describe_downloads()}", markup=False)
     if not tiny_run:
         return True
     start = time.monotonic()
     page = run_tiny()
     console.print(f"tiny run: {'works' if page else 'FAILED'} ({time.monotonic() - start:.0f} s)")
     return page
+
+
+def describe_downloads() -> str:
+    """Return where downloads are kept, their size and its limit."""
+    from climbench.recipes.downloads.cache import LIMIT, downloads_folder, limit_text, used_bytes
+
+    folder = downloads_folder(Path("stores"))
+    return f"{format_bytes(used_bytes(folder))} in {folder} ({LIMIT}: {limit_text()})"
 
 
 def devices() -> list[str]:

@@ -60,15 +60,44 @@ def train_verb(config: Config) -> int:
 
 
 def build_verb(config: Config) -> int:
-    """Build a store, or print the plan."""
+    """Build a store, print the plan, or verify a store that is finished."""
     from climbench.recipes import build, load_recipe, plan
 
     recipe = load_recipe(config["recipe"], _narrowed(config))
     data_root = Path(config["data_root"]) if config["data_root"] else None
     if config["plan"]:
-        console.print(plan(recipe, data_root))
+        console.print(plan(recipe, data_root, stores_dir=Path(config["stores_dir"])))
         return 0
-    _say(str(build(recipe, Path(config["stores_dir"]), data_root)))
+    stores = Path(config["stores_dir"])
+    if config["verify"]:
+        return _verify(config, recipe, stores, data_root)
+    if config["scheduler"] is not None and config["cluster"] is not None:
+        raise UserError("options 'scheduler' and 'launcher' exclude each other: give one.")
+    scheduler = config["scheduler"] if config["cluster"] is None else config["cluster"]
+    path = build(recipe, stores, data_root, workers=config["workers"], scheduler=scheduler)
+    _say(str(path))
+    return 0
+
+
+MANNERS = {True: "checksums", "true": "checksums", "source": "source", "mend": "mend"}
+
+
+def _verify(config: Config, recipe: Any, stores: Path, data_root: Path | None) -> int:
+    from climbench.recipes.verify import verify
+
+    manner: Any = MANNERS.get(config["verify"])
+    if manner is None:
+        raise UserError(f"option 'verify' = {config['verify']!r}: write true, source or mend.")
+    parts, mended = verify(recipe, stores, data_root, manner=manner, workers=config["workers"])
+    found = (
+        f"{mended} of {parts} parts were damaged and are mended"
+        if mended
+        else (
+            f"all {parts} parts are as they were built"
+            + (", and as the sources are now" if manner == "source" else "")
+        )
+    )
+    _say(f"{recipe.name}: {found}")
     return 0
 
 
@@ -289,10 +318,11 @@ def report_verb(config: Config) -> int:
 
 
 def list_verb(config: Config) -> int:
-    """Print what there is of one kind, or of all."""
-    from climbench.experiments.catalogue import catalogue
+    """Print what there is of one kind, or of all; or all about one recipe."""
+    from climbench.experiments.catalogue import catalogue, recipe_page
 
-    console.print(catalogue(config["what"]))
+    chosen = config["recipe"]
+    console.print(catalogue(config["what"]) if chosen is None else recipe_page(chosen))
     return 0
 
 

@@ -1,49 +1,50 @@
 """Building a store in parts that survive a kill, and publishing it at once."""
 
-import errno
 import json
-import os
 import shutil
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import xarray as xr
 import zarr
-from filelock import FileLock, Timeout
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from climbench.errors import UserError
-from climbench.recipes.checks import check_part
-from climbench.recipes.fields import open_fields
+from climbench.recipes.climatology import keep_climatology
+from climbench.recipes.downloads import downloads_folder, taking
 from climbench.recipes.ledger import Ledger
-from climbench.recipes.parts import Layout, Part, lay_out
-from climbench.recipes.reading import compute, overlapping
+from climbench.recipes.lock import alone, building_folder, writable
+from climbench.recipes.parts import Part
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input, Surroundings
-from climbench.store.layout import create_store, write_part
+from climbench.recipes.workers import OPEN_FILES, executor, in_turn, sensible_count
+from climbench.recipes.writing import Job, Work, empty_statistics, make, measured_part
+from climbench.store.layout import create_store
 from climbench.store.provenance import software_versions, source_record
-from climbench.store.statistics import RunningStatistics, write_statistics
-from climbench.store.time_axis import time_step
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+from climbench.store.repository import commit_store
+from climbench.store.statistics import write_statistics
 
 
 def store_path(recipe: Recipe, stores_dir: Path) -> Path:
     """Return where the finished store of a recipe lies."""
-    return Path(stores_dir) / f"{recipe.name}-{recipe.hash[:12]}.zarr"
+    return Path(stores_dir) / f"{recipe.name}-{recipe.hash[:12]}.{recipe.output.format}"
 
 
-def build(recipe: Recipe, stores_dir: Path, data_root: Path | None = None) -> Path:
+def build(
+    recipe: Recipe,
+    stores_dir: Path,
+    data_root: Path | None = None,
+    *,
+    workers: int | None = None,
+    scheduler: str | Mapping[str, Any] | None = None,
+) -> Path:
     """Build a store, or continue or recognise one that was built from the same recipe.
 
-    Parts of whole shards are computed, checked, written and recorded one after the other in
-    ``<store>.building``; when all are there the store gets its name by one rename. A second
-    builder of the same store waits for the first.
+    Parts of whole shards are computed, checked, written and recorded in ``<store>.building``;
+    when all are there the store gets its name by one rename. A second builder of the same store
+    waits for the first. The bytes are the same whoever makes the parts.
 
     Parameters
     ----------
@@ -53,6 +54,12 @@ def build(recipe: Recipe, stores_dir: Path, data_root: Path | None = None) -> Pa
         Folder of the stores; made if absent.
     data_root
         Folder with local copies of the archive; the public address is read without it.
+    workers
+        Processes that make parts; by default as many as cores and memory allow, and none beside
+        this one for little data.
+    scheduler
+        Address of a dask scheduler, or options of :func:`climbench.recipes.clusters.slurm_cluster`,
+        whose workers make the parts instead.
 
     Returns
     -------
@@ -66,95 +73,56 @@ def build(recipe: Recipe, stores_dir: Path, data_root: Path | None = None) -> Pa
     """
     if data_root is not None and not data_root.is_dir():
         raise UserError(f"option 'data_root': there is no folder {data_root}.")
+    if workers is not None and (
+        isinstance(workers, bool) or workers != int(workers) or workers < 1
+    ):
+        raise UserError(f"option 'workers' = {workers} is wrong: give a whole number from 1.")
     path = store_path(recipe, stores_dir)
     if path.exists():
         return path
-    with _writable(path), _alone(path):
+    with writable(path), alone(path), taking(downloads_folder(path.parent)):
         if not path.exists():
-            _Build(recipe, path, data_root).run()
-        shutil.rmtree(_building(path), ignore_errors=True)
+            with xr.set_options(file_cache_maxsize=OPEN_FILES):  # type: ignore[no-untyped-call]
+                _Build(recipe, path, data_root, workers, scheduler).run()
+        shutil.rmtree(building_folder(path), ignore_errors=True)
     return path
-
-
-def _building(path: Path) -> Path:
-    return path.with_name(path.name + ".building")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold the lock of a store; wait for another builder and say who it is."""
-    holder = path.with_name(f".{path.name}.holder")
-    lock = FileLock(path.with_name(f".{path.name}.lock"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        who = holder.read_text() if holder.exists() else "another process"
-        Console(stderr=True).print(f"{path.name} is being built by {who}; waiting for it ...")
-        lock.acquire()
-    try:
-        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
-
-
-@contextmanager
-def _writable(path: Path) -> Iterator[None]:
-    """Make the folder of the stores, and say what to do when the disk refuses to take more."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    except PermissionError as error:
-        raise UserError(
-            f"{error.filename} may not be written: choose another folder with stores_dir."
-        ) from error
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        raise UserError(
-            f"the disk is full at {path.parent}: free some space and run the same build again, it "
-            "goes on from the parts that are finished."
-        ) from error
 
 
 class _Build:
     """One run of a builder that holds the lock."""
 
-    def __init__(self, recipe: Recipe, path: Path, data_root: Path | None) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        path: Path,
+        data_root: Path | None,
+        workers: int | None,
+        scheduler: str | Mapping[str, Any] | None,
+    ) -> None:
         self.recipe = recipe
         self.path = path
-        self.folder = _building(path)
+        self.folder = building_folder(path)
         self.store = self.folder / "store"
+        self.workers = workers
+        self.scheduler = scheduler
         self.surroundings = Surroundings(
             data_root=Path(data_root) if data_root is not None else None,
-            downloads=path.parent / "downloads",
+            downloads=downloads_folder(path.parent),
             states=self.folder / "states",
         )
         self.records: dict[str, dict[str, Any]] = {}
 
     def run(self) -> None:
         """Build what is not there yet, and publish."""
-        dataset, inputs = open_fields(self.recipe, self.surroundings)
-        layout = lay_out(dataset, self.recipe.output)
-        self._prepare(dataset, layout)
+        work = Work.of(self.recipe, self.surroundings)
+        self._prepare(work)
         ledger = Ledger(self.folder / "ledger.jsonl")
-        step = time_step(dataset["time"]) if "time" in dataset.dims else float("nan")
-        todo = [part for part in layout.parts if not self._is_done(part, ledger)]
-        console = Console(stderr=True)
-        for part in track(
-            todo,
-            f"building {self.recipe.name}",
-            len(layout.parts),
-            len(layout.parts) - len(todo),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        ):
-            self._build_part(dataset, inputs, layout, part, ledger, step)
-        self._publish(dataset, layout, ledger, step)
+        todo = [part for part in work.layout.parts if not ledger.is_intact(part, self.folder)]
+        if todo:
+            self._make(work, todo, ledger)
+        self._publish(work, ledger)
 
-    def _prepare(self, dataset: xr.Dataset, layout: Layout) -> None:
+    def _prepare(self, work: Work) -> None:
         """Write the empty store, unless an earlier run has."""
         ready = self.folder / "prepared"
         if ready.exists():
@@ -171,54 +139,38 @@ class _Build:
             "citation": self.recipe.citation,
             "Conventions": "CF-1.11",
         }
-        create_store(self.store, dataset, attributes, layout.encoding)
+        create_store(self.store, work.dataset, attributes, work.layout.encoding)
         ready.touch()
 
-    def _is_done(self, part: Part, ledger: Ledger) -> bool:
-        return ledger.is_intact(part, self.folder)
+    def _make(self, work: Work, todo: Sequence[Part], ledger: Ledger) -> None:
+        """Have parts made, and record each as soon as it is finished."""
+        count = self.workers
+        if self.scheduler is None:
+            count = sensible_count(self._job(work, todo[0]), len(todo), self.workers)
+        console = Console(stderr=True)
+        bar = Progress(console=console, transient=True, disable=not console.is_terminal)
+        with bar, executor(count, self.scheduler, self.folder) as pool:
+            done = len(work.layout.parts) - len(todo)
+            task = bar.add_task(f"building {self.recipe.name}", True, done + len(todo), done)
+            for job, made in in_turn(pool, make, self._jobs(work, todo, ledger)):
+                records = [self.records[one.address] for one in job.inputs]
+                ledger.record(job.part, records, made)
+                bar.advance(task)
 
-    def _build_part(
-        self,
-        dataset: xr.Dataset,
-        inputs: list[Input],
-        layout: Layout,
-        part: Part,
-        ledger: Ledger,
-        step: float,
-    ) -> None:
-        along = layout.dimension
-        lazy = (
-            dataset.isel({along: slice(part.start, part.stop)})
-            if along in dataset.dims
-            else dataset
-        )
-        sources = overlapping(inputs, lazy)
-        records = [self._record(one, ledger) for one in sources]
-        ledger.forget(part, self.folder)
-        fields = compute(lazy, sources)
-        check_part(fields, self.recipe, sources)
-        files = write_part(self.store, fields, along, part.start)
-        statistics = RunningStatistics(along, step)
-        measured = self._training(fields, along)
-        if measured is not None:
-            statistics.update(measured)
-        state = self.folder / "statistics" / f"{part.number}.npz"
-        state.parent.mkdir(exist_ok=True)
-        np.savez(state, allow_pickle=False, **statistics.to_dict())
-        ledger.record(part, records, [*files, state], self.folder)
+    def _job(self, work: Work, part: Part) -> Job:
+        return work.job(part, self.store, self.folder / "statistics")
 
-    def _training(self, fields: xr.Dataset, along: str) -> xr.Dataset | None:
-        """Return what statistics may see, or None if the part holds nothing of it."""
-        chosen = self.recipe.statistics
-        if chosen.period is not None and "time" in fields.dims:
-            fields = fields.sel(time=slice(*chosen.period))
-        if chosen.scenarios is not None and "scenario" in fields.dims:
-            kept = [s for s in fields["scenario"].values if s in chosen.scenarios]
-            fields = fields.sel(scenario=kept)
-        return None if 0 in fields.sizes.values() else fields
+    def _jobs(self, work: Work, todo: Sequence[Part], ledger: Ledger) -> Iterator[Job]:
+        """Give a job at a time; its inputs are measured while workers are busy with others."""
+        for part in todo:
+            job = self._job(work, part)
+            for one in job.inputs:
+                self._record(one, ledger)
+            ledger.forget(part, self.folder)
+            yield job
 
-    def _record(self, source: Input, ledger: Ledger) -> dict[str, Any]:
-        """Return address, size and checksum of an input, measured once.
+    def _record(self, source: Input, ledger: Ledger) -> None:
+        """Measure address, size and checksum of an input, once.
 
         Raises
         ------
@@ -226,27 +178,34 @@ class _Build:
             If an earlier run has read another content.
         """
         if source.address not in self.records:
-            record = {**(source.record or source_record(source.path)), "address": source.address}
-            if ledger.inputs().get(source.address, record) != record:
+            record = source.record or source_record(source.path)
+            record = {**record, **source.about, "address": source.address}
+            if ledger.inputs.get(source.address, record) != record:
                 raise UserError(
                     f"{source.address} has changed since the build began: restore it, or delete "
                     f"{self.folder} to begin again."
                 )
             self.records[source.address] = record
-        return self.records[source.address]
 
-    def _publish(self, dataset: xr.Dataset, layout: Layout, ledger: Ledger, step: float) -> None:
-        total = RunningStatistics(layout.dimension, step)
-        for part in layout.parts:
-            with np.load(self.folder / "statistics" / f"{part.number}.npz") as arrays:
-                state = {name: arrays[name] for name in arrays.files}
-            total = total.merge(RunningStatistics.from_dict(state))
+    def _publish(self, work: Work, ledger: Ledger) -> None:
+        total = empty_statistics(self.recipe, work.layout.dimension, work.step)
+        for part in work.layout.parts:
+            total = total.merge(measured_part(self.folder / "statistics", part))
+        for leftover in self.store.rglob("*.partial"):  # of workers that were killed
+            leftover.unlink()
+        sources = [ledger.inputs[address] for address in sorted(ledger.inputs)]
         zarr.open_group(str(self.store), mode="r+").attrs["sources"] = json.dumps(
-            [*ledger.inputs().values()]
+            sources, sort_keys=True
         )
-        write_statistics(self.store, total, self._period(dataset), self.recipe.hash)
-        shutil.copyfile(ledger.path, self.store / "ledger.jsonl")
-        self.store.replace(self.path)
+        keep_climatology(self.store, self.recipe)
+        write_statistics(self.store, total, self._period(work.dataset), self.recipe.hash)
+        finished = self.store
+        if self.recipe.output.format == "icechunk":
+            finished = self.folder / "repository"
+            shutil.rmtree(finished, ignore_errors=True)  # of a run that was killed here
+            commit_store(self.store, finished, f"{self.recipe.name} {self.recipe.hash}")
+        ledger.publish(finished / "ledger.jsonl")
+        finished.replace(self.path)
 
     def _period(self, dataset: xr.Dataset) -> list[str]:
         chosen = self.recipe.statistics

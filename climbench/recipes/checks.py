@@ -1,11 +1,13 @@
 """What every part must pass before it is written: no empty field, no impossible value."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError
+from climbench.recipes.constant_fields import check_constant
 from climbench.recipes.dates import is_listed, stamps
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input
@@ -14,8 +16,10 @@ from climbench.store.time_axis import hours
 from climbench.variables import variables
 
 
-def check_part(part: xr.Dataset, recipe: Recipe, inputs: Sequence[Input]) -> None:
-    """Refuse a part with a field without any value, or with values beyond the physical range.
+def check_part(
+    part: xr.Dataset, recipe: Recipe, inputs: Sequence[Input]
+) -> dict[str, dict[str, Any]]:
+    """Refuse a part with empty, constant or impossible fields; count what is missing in the rest.
 
     Parameters
     ----------
@@ -26,17 +30,36 @@ def check_part(part: xr.Dataset, recipe: Recipe, inputs: Sequence[Input]) -> Non
     inputs
         What the part was read from; named in the error.
 
+    Returns
+    -------
+    dict
+        For each variable with missing values, for the ledger: how many ``values`` there are, how
+        many of them are ``missing``, and the times at which all are (``empty``).
+
     Raises
     ------
     UserError
         Naming variable, time and source.
     """
-    for array in part.data_vars.values():
+    holes = {}
+    for name, array in part.data_vars.items():
         if array.size == 0 or array.dtype.kind != "f":
             continue
         _check_range(array, recipe, inputs)
-        if array.name not in recipe.checks.missing_values:
-            _check_values(array, recipe, inputs)
+        check_constant(array, recipe, inputs)
+        if np.isnan(np.min(array.values)):
+            scattered = "latitude" not in array.dims and recipe.checks.gaps == "allow"
+            if name not in recipe.checks.missing_values and not scattered:
+                _check_values(array, recipe, inputs)
+            holes[str(name)] = _holes(array)
+    return holes
+
+
+def _holes(array: xr.DataArray) -> dict[str, Any]:
+    absent = array.isnull()
+    empty = absent.all([dim for dim in array.dims if dim != "time"])
+    times = stamps(array.indexes["time"][empty.values]) if "time" in array.dims else []
+    return {"values": array.size, "missing": int(absent.sum()), "empty": times}
 
 
 def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -> None:
@@ -66,7 +89,7 @@ def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -
 
 def _check_values(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -> None:
     """Refuse fields of NaN only, except at known missing times and outside a scenario's years."""
-    plane = [name for name in ("latitude", "longitude") if name in array.dims]
+    plane = [n for n in ("station", "column", "latitude", "longitude") if n in array.dims]
     empty = array.isnull().all(plane)
     if "time" not in array.dims:
         if bool(empty.any()):

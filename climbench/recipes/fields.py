@@ -1,18 +1,28 @@
 """From a recipe to the lazy dataset that its store will hold."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from climbench.errors import UserError, nearest
+from climbench.recipes.climatology import check_climatology
 from climbench.recipes.dates import is_listed, stamps
 from climbench.recipes.schema import Dates, Recipe, Statistics
 from climbench.recipes.sources import Input, Surroundings, open_sources
 from climbench.recipes.steps import STEPS
 from climbench.recipes.steps.sort import DIMENSIONS
+from climbench.store.time_axis import STEP_TOLERANCE, time_step
 
 ATTRIBUTES = ("title", "institution", "source", "references", "comment")
 """Attributes of the files that a store keeps; the others are about one file and its history."""
+
+PLACES = {
+    "station": ("latitude", "longitude", "altitude"),
+    "column": ("latitude", "longitude", "area"),
+}
+"""Where each entry of a dimension is, and how much of the globe it stands for."""
 
 
 def open_fields(recipe: Recipe, surroundings: Surroundings) -> tuple[xr.Dataset, list[Input]]:
@@ -30,8 +40,9 @@ def open_fields(recipe: Recipe, surroundings: Surroundings) -> tuple[xr.Dataset,
         dataset = STEPS["select"].parse(narrow).apply(dataset)
     for step in recipe.steps:
         dataset = step.apply(dataset)
-    last = {"variables": recipe.variables, "levels": recipe.levels}
-    dataset = STEPS["select"].parse(last).apply(dataset)
+    dataset = STEPS["select"].parse({"variables": recipe.variables}).apply(dataset)
+    if "level" in dataset.dims or recipe.variables is None:  # none is left among surface fields
+        dataset = STEPS["select"].parse({"levels": recipe.levels}).apply(dataset)
     if recipe.dates is not None and recipe.dates.frequency is not None:
         all_there = not any(one.unread for one in opened.inputs)
         dataset = on_axis(dataset, recipe.dates, all_there)
@@ -102,6 +113,13 @@ def check_layout(dataset: xr.Dataset, name: str) -> None:
                 f"recipe '{name}': '{variable}' has the dimension '{foreign[0]}'; select one entry "
                 f"of it or rename it to one of {', '.join(DIMENSIONS)}."
             )
+    for dimension, needed in PLACES.items():
+        for place in needed if dimension in dataset.dims else ():
+            if place not in dataset.coords or dataset[place].dims != (dimension,):
+                raise UserError(
+                    f"recipe '{name}': '{dimension}' has no coordinate '{place}': give it in the "
+                    "source, or put a grid on latitude and longitude with the step 'regrid'."
+                )
     for axis in ("latitude", "longitude", "level"):
         if axis in dataset.dims and np.any(np.diff(dataset[axis].values) <= 0):
             raise UserError(f"recipe '{name}': {axis} is not ascending; add the step 'sort: {{}}'.")
@@ -127,6 +145,25 @@ def check_statistics(dataset: xr.Dataset, chosen: Statistics) -> None:
     for scenario in chosen.scenarios or ():
         if scenario not in names:
             raise UserError(f"statistics.scenarios: no '{scenario}': {nearest(scenario, names)}")
+    check_climatology(dataset, chosen)
+    check_leads(dataset, chosen.tendency_leads)
+
+
+def check_leads(dataset: xr.Dataset, leads: Sequence[float]) -> None:
+    """Refuse leads of tendencies that no two times of the store are apart.
+
+    Raises
+    ------
+    UserError
+        Naming the lead and the step.
+    """
+    step = time_step(dataset["time"]) if leads and "time" in dataset.dims else float("nan")
+    for lead in leads:
+        if not abs(lead / step - round(lead / step) if step == step else 1.0) < STEP_TOLERANCE:
+            raise UserError(
+                f"statistics.tendency_leads: {lead:g} hours is no multiple of the store's step of "
+                f"{step:g} hours."
+            )
 
 
 def _as_stored(dataset: xr.Dataset) -> xr.Dataset:

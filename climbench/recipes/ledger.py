@@ -22,24 +22,29 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.entries: dict[int, dict[str, Any]] = {}
-        whole = b""
+        self.inputs: dict[str, dict[str, Any]] = {}  # what parts were read from, by address
+        self._files: dict[int, tuple[int, int, dict[str, str]]] = {}
+        length = 0
         if path.exists():
-            for line in path.read_bytes().splitlines(keepends=True):
-                if not line.endswith(b"\n"):
-                    break
-                entry = json.loads(line)
-                self.entries[entry["part"]] = entry
-                whole += line
-            if whole != path.read_bytes():
-                path.write_bytes(whole)
+            with path.open("rb") as file:
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._remember(json.loads(line))
+                    length += len(line)
+            if length < path.stat().st_size:
+                os.truncate(path, length)
+
+    def _remember(self, entry: Mapping[str, Any]) -> None:
+        self._files[entry["part"]] = (entry["start"], entry["stop"], entry["files"])
+        for one in entry["inputs"]:
+            self.inputs.setdefault(one["address"], one)
 
     def record(
         self,
         part: Part,
         inputs: Sequence[Mapping[str, Any]],
-        files: Sequence[Path],
-        root: Path,
+        made: Mapping[str, Any],
     ) -> None:
         """Note that a part is written, and wait until the note is on disk.
 
@@ -49,40 +54,50 @@ class Ledger:
             Which one.
         inputs
             Address, size and SHA-256 of what it was read from.
-        files
-            What was written for it.
-        root
-            Folder that the files' names are relative to.
+        made
+            From :func:`climbench.recipes.writing.make`: SHA-256 of each of its ``files`` by name
+            below the build's folder, ``bytes``, ``seconds`` and ``missing`` values.
         """
         entry = {
             "part": part.number,
             "start": part.start,
             "stop": part.stop,
             "inputs": list(inputs),
-            "files": {path.relative_to(root).as_posix(): file_sha256(path) for path in files},
+            **made,
             "time": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(entry, sort_keys=True) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self.entries[part.number] = entry
+        self._remember(entry)
 
     def is_intact(self, part: Part, root: Path) -> bool:
         """Tell whether a part is recorded and all its files are as they were written."""
-        entry = self.entries.get(part.number)
-        if entry is None or (entry["start"], entry["stop"]) != (part.start, part.stop):
+        start, stop, files = self._files.get(part.number, (-1, -1, {}))
+        if (start, stop) != (part.start, part.stop):
             return False
-        return all(
-            (root / name).is_file() and file_sha256(root / name) == digest
-            for name, digest in entry["files"].items()
-        )
+        return all(is_same(root / name, digest) for name, digest in files.items())
 
     def forget(self, part: Part, root: Path) -> None:
         """Remove what an earlier run has left of a part that is to be made again."""
-        for name in self.entries.pop(part.number, {}).get("files", {}):
+        for name in self._files.pop(part.number, (0, 0, {}))[2]:
             (root / name).unlink(missing_ok=True)
 
-    def inputs(self) -> dict[str, dict[str, Any]]:
-        """Return what the recorded parts were read from, by address."""
-        return {one["address"]: one for e in self.entries.values() for one in e["inputs"]}
+    def publish(self, path: Path) -> None:
+        """Write the last line of each part, in the order of parts, for the finished store."""
+        places: dict[int, int] = {}
+        with self.path.open("rb") as file:
+            place = 0
+            for line in file:
+                places[json.loads(line)["part"]] = place
+                place += len(line)
+            with path.open("wb") as published:
+                for number in sorted(places):
+                    file.seek(places[number])
+                    published.write(file.readline())
+
+
+def is_same(path: Path, digest: str) -> bool:
+    """Tell whether a file is there with this SHA-256."""
+    return path.is_file() and file_sha256(path) == digest

@@ -1,6 +1,7 @@
 """What a build would do, before any field is read."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import xarray as xr
@@ -8,12 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from climbench.recipes.downloads import downloads_folder
 from climbench.recipes.fields import open_fields
-from climbench.recipes.parts import Layout, lay_out
+from climbench.recipes.parts import COPIES, Layout, lay_out
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input, Surroundings
-
-COPIES = 3  # of a part that are held at once: its fields, a source's, a temporary
+from climbench.recipes.throughput import Throughput, throughput
+from climbench.store.time_axis import time_step
 
 
 @dataclass(frozen=True)
@@ -30,17 +32,43 @@ class Plan:
         Its parts.
     inputs
         What will be read.
+    stores_dir
+        Where earlier builds are looked for, whose parts tell how fast this machine is.
     """
 
     recipe: Recipe
     dataset: xr.Dataset
     layout: Layout
     inputs: tuple[Input, ...]
+    stores_dir: Path = Path("stores")
+
+    @cached_property
+    def throughput(self) -> Throughput:
+        """How fast one worker of this machine goes: from the last build, or from a small probe."""
+        return throughput(self.recipe.name, self.dataset, self.stores_dir)
+
+    @property
+    def worker_hours(self) -> float:
+        """How long one worker takes for the whole store, hours."""
+        return self.bytes / self.throughput.speed / 3600
 
     @property
     def bytes(self) -> int:
         """Size of all fields before compression, bytes."""
         return sum(array.nbytes for array in self.dataset.data_vars.values())
+
+    @property
+    def ends(self) -> int:
+        """Disk that a build takes for a while to measure changes from part to part, bytes."""
+        layout, time = self.layout, self.layout.dimension == "time"
+        if not time or "time" not in self.dataset.dims or len(layout.parts) == 1:
+            return 0
+        leads = self.recipe.statistics.tendency_leads
+        step = time_step(self.dataset["time"])
+        reach = round(max([step, *leads]) / step)
+        length = layout.parts[0].stop
+        kept = min(length, reach) * (1 if reach >= length else 2)  # both ends, or all once
+        return self.bytes * kept // length
 
     @property
     def memory(self) -> int:
@@ -68,9 +96,18 @@ class Plan:
         total = Text(
             f"{len(self.inputs)} input{'s' * (len(self.inputs) != 1)}, {size(self.bytes)} before "
             f"compression, {parts} part{'s' * (parts != 1)} along {self.layout.dimension}, "
-            f"about {size(self.memory)} of memory"
+            f"about {size(self.memory)} of memory for each worker"
         )
-        return Group(table, total)
+        if self.ends > self.bytes / 10:
+            total.append(
+                f"; until it is finished, {size(self.ends)} of disk besides, for the changes from "
+                "one part to the next"
+            )
+        time = Text(
+            f"{duration(self.worker_hours)} for one worker at {size(self.throughput.speed)}/s, "
+            f"{self.throughput.basis}"
+        )
+        return Group(table, total, time)
 
 
 def size(count: float) -> str:
@@ -88,7 +125,27 @@ def size(count: float) -> str:
     return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
 
 
-def plan(recipe: Recipe, data_root: Path | None = None, downloads: Path | None = None) -> Plan:
+def duration(hours: float) -> str:
+    """Return a span of time for people.
+
+    Examples
+    --------
+    >>> duration(0.001), duration(0.5), duration(30.0), duration(5000.0)
+    ('4 seconds', '30 minutes', '30.0 hours', '208 days (5,000 hours)')
+    """
+    if hours >= 72:
+        return f"{hours / 24:.0f} days ({hours:,.0f} hours)"
+    if hours >= 1.5:
+        return f"{hours:.1f} hours"
+    return f"{hours * 60:.0f} minutes" if hours >= 1 / 30 else f"{hours * 3600:.0f} seconds"
+
+
+def plan(
+    recipe: Recipe,
+    data_root: Path | None = None,
+    downloads: Path | None = None,
+    stores_dir: Path = Path("stores"),
+) -> Plan:
     """Return what a build would do; headers are read, fields are not.
 
     Of many remote files, only the first is fetched, if the dates say how long the time axis is.
@@ -100,15 +157,17 @@ def plan(recipe: Recipe, data_root: Path | None = None, downloads: Path | None =
     data_root
         Folder with local copies of the archive.
     downloads
-        Folder for copies of remote files, by default that of the builds in ``stores``.
+        Folder for copies of remote files, by default that of the builds in ``stores_dir``.
+    stores_dir
+        Folder of the stores; earlier builds in it tell how fast this machine is.
 
     Raises
     ------
     UserError
         If a source or a step is at fault.
     """
-    folder = downloads or Path("stores") / "downloads"
+    folder = downloads or downloads_folder(stores_dir)
     peek = recipe.dates is not None and recipe.dates.frequency is not None
     surroundings = Surroundings(data_root, folder, folder, peek)
     dataset, inputs = open_fields(recipe, surroundings)
-    return Plan(recipe, dataset, lay_out(dataset, recipe.output), tuple(inputs))
+    return Plan(recipe, dataset, lay_out(dataset, recipe.output), tuple(inputs), stores_dir)

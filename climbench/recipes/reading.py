@@ -23,6 +23,12 @@ def compute(lazy: xr.Dataset, inputs: Sequence[Input]) -> xr.Dataset:
         raise
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         culprit = _unreadable(inputs)
+        remote = [one.address for one in inputs if "://" in one.path]
+        if culprit is None and remote:
+            raise UserError(
+                f"{remote[0]} could not be read ({error}): run the same build again, it goes on "
+                "from the parts that are finished."
+            ) from error
         if culprit is None:
             raise
         raise UserError(f"{culprit.address} is damaged ({error}): fetch it again.") from error
@@ -31,7 +37,7 @@ def compute(lazy: xr.Dataset, inputs: Sequence[Input]) -> xr.Dataset:
 def _unreadable(inputs: Sequence[Input]) -> Input | None:
     """Return the first file whose fields cannot be read, looking at each alone."""
     for one in inputs:
-        if not one.path:
+        if not one.path or "://" in one.path:  # a remote store may be terabytes
             continue
         try:
             with xr.open_dataset(one.path, cache=False) as dataset:
@@ -53,10 +59,10 @@ def overlapping(inputs: Sequence[Input], part: xr.Dataset) -> list[Input]:
         times = hours(part["time"])
         step = time_step(part["time"]) if times.size > 1 else 0.0
         ends = (float(times[0]), float(times[-1]) + step)
+    labels = {name: {*index.tolist()} for name, index in part.indexes.items() if name != "time"}
     for one in inputs:
         labels_meet = all(
-            key not in part.dims or value in part[key].values.tolist()
-            for key, value in one.coordinates.items()
+            key not in labels or value in labels[key] for key, value in one.coordinates.items()
         )
         times_meet = (
             ends is None

@@ -9,6 +9,7 @@ from climbench.store.opening import is_store, open_store, store_hash
 from climbench.store.packed import pack
 from climbench.store.provenance import software_versions, source_record
 from climbench.store.reader import PackedReader
+from climbench.store.repository import commit_store, is_repository, zarr_store
 from climbench.store.statistics import RunningStatistics, read_statistics, write_statistics
 from climbench.store.time_axis import hours, time_step
 
@@ -17,12 +18,14 @@ __all__ = [
     "RunningStatistics",
     "as_expected",
     "channel_names",
+    "commit_store",
     "create_store",
     "describe_store",
     "disk_full_is_a_user_error",
     "encoding",
     "expected_names",
     "hours",
+    "is_repository",
     "is_store",
     "open_store",
     "pack",
@@ -37,4 +40,5 @@ __all__ = [
     "with_expected",
     "write_part",
     "write_statistics",
+    "zarr_store",
 ]

@@ -1,11 +1,14 @@
 """What a scientist wants to know of a store, as tables for the terminal."""
 
 import json
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
+import zarr
 from rich.console import Group, RenderableType
 from rich.filesize import decimal
 from rich.panel import Panel
@@ -15,10 +18,12 @@ from rich.text import Text
 from climbench.errors import UserError
 from climbench.grids import is_periodic, latitude_bounds
 from climbench.store.opening import open_store
+from climbench.store.repository import is_repository, zarr_store
 from climbench.store.statistics import read_statistics
-from climbench.store.time_axis import gaps, repeats, time_step
+from climbench.store.time_axis import HOURS_PER_YEAR, gaps, repeats, time_step
 
 SHOWN = 5  # gaps or sources that are listed before "and 12 more"
+MONTH = 660  # hours, from which on a step is told in months
 
 
 def describe_store(path: Path | str) -> RenderableType:
@@ -52,6 +57,7 @@ def describe_store(path: Path | str) -> RenderableType:
         Panel(heading),
         _pairs("Axes", facts),
         _variables(ds, Path(path)),
+        _missing(ds, Path(path) / "ledger.jsonl"),
         _statistics(path),
         _pairs("Provenance", _provenance(ds, recipe)),
         _sources(json.loads(ds.attrs.get("sources", "[]"))),
@@ -61,7 +67,10 @@ def describe_store(path: Path | str) -> RenderableType:
 def axis_facts(ds: xr.Dataset) -> dict[str, str]:
     """Return a phrase about each axis of a dataset: grid, levels, period, step, gaps, members."""
     facts = {}
-    if {"latitude", "longitude"} <= set(ds.coords):
+    for name in ("station", "column"):
+        if name in ds.sizes:
+            facts[f"{name}s"] = _places_phrase(ds, name)
+    if {"latitude", "longitude"} <= set(ds.dims):
         facts["grid"] = _grid_phrase(ds["latitude"].values, ds["longitude"].values)
     if "level" in ds.coords:
         facts["levels"] = ", ".join(f"{level:g}" for level in ds["level"].values) + " hPa"
@@ -72,6 +81,15 @@ def axis_facts(ds: xr.Dataset) -> dict[str, str]:
             labels = [str(label) for label in ds[name].values]
             facts[f"{name}s"] = f"{len(labels)}: {_shortened(labels, 12)}"
     return facts
+
+
+def _places_phrase(ds: xr.Dataset, dimension: str) -> str:
+    """Return how many stations or columns there are, within which bounds, and some of the names."""
+    ends = [f"{a} {ds[a].min():.4g}..{ds[a].max():.4g}" for a in ("latitude", "longitude")]
+    phrase = f"{ds.sizes[dimension]}, {', '.join(ends)}"
+    if dimension in ds.coords and ds[dimension].dtype.kind in "OUT":
+        phrase += f": {_shortened([str(label) for label in ds[dimension].values], 12)}"
+    return phrase
 
 
 def _grid_phrase(latitude: np.ndarray[Any, Any], longitude: np.ndarray[Any, Any]) -> str:
@@ -110,8 +128,27 @@ def _time_facts(time: xr.DataArray) -> dict[str, str]:
     again = repeats(time)
     facts["step"] = _duration(time_step(time))
     facts["gaps"] = f"{len(holes)}: {_shortened(holes, SHOWN)}" if holes else "none"
+    if holes:
+        lost = [_lost(time, position, number) for position, number in gaps(time)]
+        facts["missing times"] = _shortened(lost, SHOWN)
     facts["repeated times"] = str(again) if again else "none"
     return facts
+
+
+def _lost(time: xr.DataArray, position: int, number: int) -> str:
+    """Return the first and last of the times that a gap lacks; months and years by their names."""
+    before, step = time.values[position], time_step(time)
+    if time.dtype.kind not in "MO":
+        ends = [str(before + round(step / HOURS_PER_YEAR) * count) for count in (1, number)]
+    elif step < MONTH:
+        whole = timedelta(hours=step)
+        plus = np.timedelta64(whole) if time.dtype.kind == "M" else whole
+        ends = [_moment(before + plus * count) for count in (1, number)]
+    else:
+        year, month = (int(part) for part in _moment(before).split("-")[:2])
+        after = [month - 1 + round(step / (HOURS_PER_YEAR / 12)) * n for n in (1, number)]
+        ends = [f"{year + n // 12:04d}-{n % 12 + 1:02d}" for n in after]
+    return ends[0] if number == 1 else f"{ends[0]} to {ends[1]}"
 
 
 def _moment(value: Any) -> str:
@@ -128,7 +165,7 @@ def _duration(hours: float) -> str:
     >>> _duration(6.0), _duration(24.0), _duration(744.0), _duration(8760.0)
     ('6 hours', '1 day', '1 month', '1 year')
     """
-    for unit, least, length in (("year", 8000, 8766), ("month", 660, 730.5), ("day", 24, 24)):
+    for unit, least, length in (("year", 8000, 8766), ("month", MONTH, 730.5), ("day", 24, 24)):
         if hours >= least:
             count = hours / length if unit == "day" else round(hours / length)
             return f"{count:g} {unit}{'' if count == 1 else 's'}"
@@ -147,12 +184,18 @@ def _pairs(title: str, facts: dict[str, str]) -> Table:
     return table
 
 
+def _size_on_disk(path: Path, name: str) -> int:
+    if is_repository(path):
+        return int(zarr.open_group(zarr_store(path), mode="r")[name].nbytes_stored())
+    return sum(file.stat().st_size for file in (path / name).rglob("*") if file.is_file())
+
+
 def _variables(ds: xr.Dataset, path: Path) -> Table:
     table = Table(title="Variables", title_justify="left")
     for column in ("variable", "units", "dimensions", "type", "chunk", "shard", "size on disk"):
         table.add_column(column, justify="right" if column == "size on disk" else "left")
     for name, array in ds.data_vars.items():
-        size = sum(f.stat().st_size for f in (path / str(name)).rglob("*") if f.is_file())
+        size = _size_on_disk(path, str(name))
         dimensions = ", ".join(f"{d} {n}" for d, n in zip(array.dims, array.shape, strict=True))
         chunks = [array.encoding.get(key) for key in ("chunks", "shards")]
         shapes = [" x ".join(map(str, shape)) if shape else "" for shape in chunks]
@@ -161,13 +204,57 @@ def _variables(ds: xr.Dataset, path: Path) -> Table:
     return table
 
 
+def _missing(ds: xr.Dataset, ledger: Path) -> RenderableType:
+    """Return how much of each variable is missing, from what the builder noted of each part."""
+    entries = (
+        [json.loads(line) for line in ledger.read_text().splitlines()] if ledger.is_file() else []
+    )
+    if not any("missing" in entry for entry in entries):
+        return Text("Missing values: not counted when this store was built.")
+    counts: dict[str, int] = {}
+    empty: dict[str, list[str]] = {}
+    for entry in entries:
+        for name, holes in entry.get("missing", {}).items():
+            counts[name] = counts.get(name, 0) + holes["missing"]
+            empty.setdefault(name, []).extend(holes["empty"])
+    if not counts:
+        return Text("Missing values: none.")
+    table = Table("variable", "missing", "times without any value", title="Missing values")
+    table.title_justify = "left"
+    for name in [str(name) for name in ds.data_vars if name in counts]:
+        share = f"{100 * counts[name] / ds[name].size:.3g} %"
+        table.add_row(name, share, _runs(ds, empty[name]))
+    return table
+
+
+def _runs(ds: xr.Dataset, stamps: Sequence[str]) -> str:
+    """Return times as their runs along the store's axis; of several scenarios, their number."""
+    if not stamps or "scenario" in ds.dims:
+        return f"{len(stamps)} in all scenarios" if stamps else "none"
+    labels = [_moment(value) for value in ds["time"].values]
+    positions = {label: position for position, label in enumerate(labels)}
+    places = {positions[stamp[:16]] for stamp in stamps}
+    starts = sorted(place for place in places if place - 1 not in places)
+    ends = sorted(place for place in places if place + 1 not in places)
+    runs = [
+        labels[a] if a == b else f"{labels[a]} to {labels[b]}"
+        for a, b in zip(starts, ends, strict=True)
+    ]
+    return f"{len(places)}: {_shortened(runs, SHOWN)}"
+
+
 def _statistics(path: Path | str) -> RenderableType:
     try:
         statistics = read_statistics(path)
     except UserError as error:
         return Text(str(error))
     period = " to ".join(json.loads(statistics.attrs["period"]))
-    columns = ("mean", "std", "tendency_std", "min", "max", "missing")
+    leads = [
+        label
+        for label in statistics["statistic"].values.tolist()
+        if label.startswith("tendency_std_") and not label.endswith("plain")
+    ]
+    columns = ("mean", "std", "tendency_std", *leads, "min", "max", "missing")
     title = f"Statistics of {period}, mean and std weighted by area"
     table = Table("variable", "level", title=title, title_justify="left")
     for column in columns:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from climbench.errors import UserError
 
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 @contextmanager
 def disk_full_is_a_user_error(path: Path) -> Iterator[None]:
@@ -14,7 +16,7 @@ def disk_full_is_a_user_error(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in DISK_FULL:
             raise
         raise UserError(
             f"no space is left for {path}: free some or choose a folder on another disk, then "

@@ -75,7 +75,9 @@ def _variable_encoding(
             inner = min(chunk, size)
             outer = math.ceil(min(shard, size) / inner) * inner
         else:
-            inner, outer = (1 if dimension in SINGLE else size), size
+            # of a column all levels are read together, of a map one
+            single = dimension in SINGLE and not (dimension == "level" and "column" in array.dims)
+            inner, outer = (1 if single else size), size
         chunks.append(inner)
         shards.append(outer)
     codec = BloscCodec(cname="zstd", clevel=3, shuffle="shuffle", typesize=array.dtype.itemsize)

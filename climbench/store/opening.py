@@ -11,6 +11,7 @@ import zarr
 
 from climbench.errors import UserError
 from climbench.store.layout import FORMAT, shard_files
+from climbench.store.repository import is_repository, zarr_store
 
 
 def open_store(path: Path | str) -> xr.Dataset:
@@ -19,7 +20,8 @@ def open_store(path: Path | str) -> xr.Dataset:
     Parameters
     ----------
     path
-        Folder of the store, or an address that fsspec understands (``gs://...``).
+        Folder of the store, Zarr or Icechunk, or an address that fsspec understands
+        (``gs://...``).
 
     Returns
     -------
@@ -34,7 +36,7 @@ def open_store(path: Path | str) -> xr.Dataset:
     if "://" not in str(path):
         _check_folder(Path(path))
     try:
-        attributes = dict(zarr.open_group(str(path), mode="r").attrs)
+        attributes = dict(zarr.open_group(zarr_store(path), mode="r").attrs)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is not a Zarr group that can be read: {error}") from error
     if "climbench_format" not in attributes or "recipe_hash" not in attributes:
@@ -48,25 +50,28 @@ def open_store(path: Path | str) -> xr.Dataset:
             f"format {FORMAT}: build it again"
         )
     ds = read_group(path)
-    if "://" not in str(path):
+    if "://" not in str(path) and not is_repository(path):
         _check_shards(Path(path), ds)
     return ds
 
 
 def is_store(path: Path | str) -> bool:
-    """Tell whether a folder is a Zarr group that ``climbench build`` wrote, whole or damaged."""
+    """Tell whether a folder is a store that ``climbench build`` wrote, whole or damaged."""
+    if is_repository(path):
+        return "recipe_hash" in zarr.open_group(zarr_store(path), mode="r").attrs
     file = Path(path) / "zarr.json"
     return file.is_file() and "recipe_hash" in json.loads(file.read_text())["attributes"]
 
 
 def read_group(path: Path | str, group: str = "") -> xr.Dataset:
     """Return a group of a store, lazily, with text as the type that netCDF and pandas know."""
-    root = zarr.open_group(str(path), mode="r")
+    store = zarr_store(path)
+    root = zarr.open_group(store, mode="r")
     consolidated = not group and root.metadata.consolidated_metadata is not None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Unable to decode time axis into full")
         ds = xr.open_dataset(
-            str(path), group=group or None, engine="zarr", chunks=None, consolidated=consolidated
+            store, group=group or None, engine="zarr", chunks=None, consolidated=consolidated
         )
     text = {
         name: (array.dims, np.array(array.values.tolist(), dtype=str), array.attrs)
@@ -85,7 +90,7 @@ def _check_folder(path: Path) -> None:
         )
     if not path.exists():
         raise UserError(f"there is no store at {path}: make it with `climbench build`")
-    if not (path / "zarr.json").is_file():
+    if not (path / "zarr.json").is_file() and not is_repository(path):
         raise UserError(
             f"{path} is not a climbench store (a folder with zarr.json): name it as the source of "
             "a recipe and make a store with `climbench build`"
@@ -109,7 +114,7 @@ def store_hash(path: Path | str) -> str:
     Two stores that were built from the same recipe and the same source objects have the same
     hash, wherever these lie.
     """
-    attributes = dict(zarr.open_group(str(path), mode="r").attrs)
+    attributes = dict(zarr.open_group(zarr_store(path), mode="r").attrs)
     sources = json.loads(str(attributes.get("sources", "[]")))
     marks = sorted(str(s.get("sha256") or (s.get("etag"), s.get("size"))) for s in sources)
     identity = json.dumps([attributes["recipe_hash"], marks], sort_keys=True)

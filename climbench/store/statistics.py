@@ -2,7 +2,7 @@
 
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,9 @@ from climbench.errors import UserError
 from climbench.grids import latitude_weights
 from climbench.store.moments import Moments
 from climbench.store.opening import read_group
-from climbench.store.time_axis import hours, is_one_step
+from climbench.store.positions import as_slice
+from climbench.store.repository import zarr_store
+from climbench.store.time_axis import STEP_TOLERANCE, hours
 
 STATISTICS = (
     "mean",
@@ -40,26 +42,28 @@ Key = tuple[str, float | None]
 class _Series:
     """The running state of one variable at one level.
 
-    ``first`` and ``last`` are the fields ``[sample, row, column]`` at the ends of the time that
-    was covered (``edges``, hours), so that the step between two parts is not lost; they are empty
-    where parts do not follow each other in time. ``weights`` are those of the rows.
+    ``tendencies`` are those of each lead. ``first`` and ``last`` are the fields ``[time, sample,
+    row, column]`` at the ends of the time that was covered, as many as the longest lead reaches
+    over, with their times (hours), so that changes from one part to the next are not lost; they
+    are empty where parts do not follow each other in time. ``weights`` are those of the rows.
     """
 
     values: Moments
-    tendencies: Moments
+    tendencies: tuple[Moments, ...]
     weights: NDArray[np.float64]
-    edges: NDArray[np.float64]
     first: NDArray[Any]
+    first_hours: NDArray[np.float64]
     last: NDArray[Any]
+    last_hours: NDArray[np.float64]
 
 
 class RunningStatistics:
     """Statistics per variable and level of all that was given to it so far.
 
     Area-weighted and plain mean and standard deviation, standard deviation of the change over one
-    time step, extremes, number of values and of NaNs. Parts may be measured apart and merged
-    afterwards: in the order of time if they are parts of the time axis, for then the changes
-    from one part to the next count too.
+    time step and over other leads, extremes, number of values and of NaNs. Parts may be measured
+    apart and merged afterwards: in the order of time if they are parts of the time axis, for then
+    the changes from one part to the next count too.
 
     Parameters
     ----------
@@ -69,6 +73,9 @@ class RunningStatistics:
     step
         Length of a time step in hours, :func:`climbench.store.time_axis.time_step` of the whole
         axis; a change over a longer gap is no tendency.
+    leads
+        Further spans, hours, over which changes are measured: all pairs of times that far apart.
+        The fields within the longest of them from the ends of a part are kept for the next.
 
     Examples
     --------
@@ -79,9 +86,11 @@ class RunningStatistics:
     array([2., 1., 0.])
     """
 
-    def __init__(self, part_dimension: str, step: float) -> None:
+    def __init__(self, part_dimension: str, step: float, leads: Sequence[float] = ()) -> None:
         self.part_dimension = part_dimension
         self.step = step
+        self.leads = tuple(map(float, leads))
+        self._spans = tuple(dict.fromkeys((step, *self.leads)))
         self._series: dict[Key, _Series] = {}
         self._repeated: set[Key] = set()
 
@@ -102,7 +111,7 @@ class RunningStatistics:
 
     def merge(self, later: "RunningStatistics") -> "RunningStatistics":
         """Return the statistics of these parts and the ``later`` ones together."""
-        merged = RunningStatistics(self.part_dimension, self.step)
+        merged = RunningStatistics(self.part_dimension, self.step, self.leads)
         merged._series = dict(self._series)
         merged._repeated = self._repeated | later._repeated
         for key, series in later._series.items():
@@ -118,35 +127,66 @@ class RunningStatistics:
         cells = _cells(array)
         rows = cells.shape[2]
         time = hours(array["time"]) if "time" in array.dims else np.zeros(1)
-        consecutive = is_one_step(np.diff(time), self.step)
-        values, tendencies = Moments.empty(rows), Moments.empty(rows)
-        length = max(1, BLOCK // max(1, cells[0].size))
-        for start in range(0, len(cells), length):
-            block = np.asarray(cells[start : start + length + 1], dtype=np.float64)
-            values = values.merge(Moments.of(_flat(block[:length])))
-            change = np.diff(block, axis=0)[consecutive[start : start + length]]
-            tendencies = tendencies.merge(Moments.of(_flat(change)))
-        in_time = self.part_dimension == "time" and "time" in array.dims
-        ends = cells[[0, -1]].copy() if in_time else np.empty((2, 0, rows, 0), cells.dtype)
+        values = Moments.empty(rows)
+        for block in _blocks(len(cells), cells[0].size):
+            values = values.merge(Moments.of(_flat(cells[block])))
+        followed = self.part_dimension == "time" and "time" in array.dims
+        near_first = self._near(time[:1], time) & followed
+        near_last = self._near(time[-1:], time) & followed
         return _Series(
             values,
-            tendencies,
-            latitude_weights(array["latitude"]) if "latitude" in array.dims else np.ones(1),
-            time[[0, -1]] if in_time else np.full(2, np.nan),
-            *ends,
+            tuple(self._changes(cells, time, cells, time, span) for span in self._spans),
+            _row_weights(array),
+            *(cells[near_first], time[near_first]),
+            *(cells[near_last], time[near_last]),
         )
 
+    def _near(self, end: NDArray[np.float64], time: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Tell which times (hours) a change over an end of a part may begin or stop at."""
+        reach = max(self._spans) - STEP_TOLERANCE * self.step
+        return np.asarray(np.abs(time - end) < reach)
+
+    def _changes(
+        self,
+        early: NDArray[Any],
+        early_hours: NDArray[np.float64],
+        late: NDArray[Any],
+        late_hours: NDArray[np.float64],
+        span: float,
+    ) -> Moments:
+        """Return the moments of all changes over a span from early to late fields."""
+        total = Moments.empty(early.shape[2])
+        tolerance = STEP_TOLERANCE * self.step
+        found = np.searchsorted(late_hours, early_hours + span - tolerance)
+        inside = np.flatnonzero(found < late_hours.size)
+        away = late_hours[found[inside]] - early_hours[inside]
+        start = inside[np.abs(away - span) <= tolerance]
+        for block in _blocks(start.size, early[:1].size):
+            rows = as_slice(start[block]), as_slice(found[start[block]])
+            change = np.subtract(late[rows[1]], early[rows[0]], dtype=np.float64)
+            total = total.merge(Moments.of(_flat(change)))
+        return total
+
     def _join(self, earlier: _Series, later: _Series) -> _Series:
-        tendencies = earlier.tendencies
-        if is_one_step(later.edges[:1] - earlier.edges[1:], self.step).all():
-            change = later.first.astype(np.float64) - earlier.last
-            tendencies = tendencies.merge(Moments.of(change))
+        border = (earlier.last, earlier.last_hours, later.first, later.first_hours)
+        tendencies = [
+            before.merge(self._changes(*border, span)).merge(after)
+            for before, after, span in zip(
+                earlier.tendencies, later.tendencies, self._spans, strict=True
+            )
+        ]
+        first_hours = np.concatenate([earlier.first_hours, later.first_hours])
+        last_hours = np.concatenate([earlier.last_hours, later.last_hours])
+        near_first = self._near(first_hours[:1], first_hours)
+        near_last = self._near(last_hours[-1:], last_hours)
         return replace(
             earlier,
             values=earlier.values.merge(later.values),
-            tendencies=tendencies.merge(later.tendencies),
-            edges=np.array([earlier.edges[0], later.edges[1]]),
-            last=later.last,
+            tendencies=tuple(tendencies),
+            first=np.concatenate([earlier.first, later.first])[near_first],
+            first_hours=first_hours[near_first],
+            last=np.concatenate([earlier.last, later.last])[near_last],
+            last_hours=last_hours[near_last],
         )
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
@@ -154,25 +194,31 @@ class RunningStatistics:
         state = {
             "part_dimension": np.array(self.part_dimension),
             "step": np.array(self.step),
+            "leads": np.array(self.leads),
             "repeated": np.array([_spell(key) for key in sorted(self._repeated, key=_spell)], "U"),
         }
         for key, series in self._series.items():
-            for field in fields(_Series):
-                value = getattr(series, field.name)
-                array = np.stack(astuple(value)) if isinstance(value, Moments) else value
-                state[f"{_spell(key)}/{field.name}"] = array
+            arrays = {field.name: getattr(series, field.name) for field in fields(_Series)}
+            arrays["values"] = np.stack(astuple(series.values))
+            arrays["tendencies"] = np.stack([np.stack(astuple(one)) for one in series.tendencies])
+            if np.array_equal(series.first_hours, series.last_hours):
+                del arrays["last"]  # of a short part, both ends are the same fields
+            state |= {f"{_spell(key)}/{name}": array for name, array in arrays.items()}
         return state
 
     @classmethod
     def from_dict(cls, state: Mapping[str, NDArray[Any]]) -> "RunningStatistics":
         """Return the statistics that :meth:`to_dict` wrote, bit for bit."""
-        statistics = cls(str(state["part_dimension"]), float(state["step"]))
+        leads = state["leads"].tolist()
+        statistics = cls(str(state["part_dimension"]), float(state["step"]), leads)
         statistics._repeated = {_read(text) for text in state["repeated"].tolist()}
         for text in dict.fromkeys(name.rpartition("/")[0] for name in state if "/" in name):
+            plain = ("weights", "first", "first_hours", "last_hours")
             statistics._series[_read(text)] = _Series(
                 values=Moments(*state[f"{text}/values"]),
-                tendencies=Moments(*state[f"{text}/tendencies"]),
-                **{name: state[f"{text}/{name}"] for name in ("weights", "edges", "first", "last")},
+                tendencies=tuple(Moments(*one) for one in state[f"{text}/tendencies"]),
+                last=state.get(f"{text}/last", state[f"{text}/first"]),
+                **{name: state[f"{text}/{name}"] for name in plain},
             )
         return statistics
 
@@ -180,20 +226,44 @@ class RunningStatistics:
         """Return a variable ``[statistic, (level)]`` for each variable measured.
 
         ``mean``, ``std`` and ``tendency_std`` are weighted by cell area, those with ``_plain``
-        count each cell once; ``count`` and ``missing`` are numbers of values and of NaNs.
+        count each cell once; ``tendency_std_24h`` belongs to a lead of 24 hours; ``count`` and
+        ``missing`` are numbers of values and of NaNs.
         """
+        labels = [*STATISTICS]
+        for lead in self.leads:
+            labels += [f"tendency_std_{lead:g}h", f"tendency_std_{lead:g}h_plain"]
         variables: dict[str, xr.DataArray] = {}
         for name in dict.fromkeys(name for name, _ in self._series):
-            columns = {key[1]: _figures(s) for key, s in self._series.items() if key[0] == name}
+            columns = {k[1]: self._figures(s) for k, s in self._series.items() if k[0] == name}
             table = np.array(list(columns.values())).T
             if None in columns:
-                variables[name] = xr.DataArray(table[:, 0], {"statistic": list(STATISTICS)})
+                variables[name] = xr.DataArray(table[:, 0], {"statistic": labels})
             else:
                 levels = [float(level) for level in columns if level is not None]
-                variables[name] = xr.DataArray(
-                    table, {"statistic": list(STATISTICS), "level": levels}
-                )
+                variables[name] = xr.DataArray(table, {"statistic": labels, "level": levels})
         return xr.Dataset(variables)
+
+    def _figures(self, series: _Series) -> list[float]:
+        """Return the numbers of ``STATISTICS``, in that order, and two for each lead."""
+        values, step = series.values, series.tendencies[0]
+        plain = np.ones_like(series.weights)
+        count = float(values.count.sum())
+        mean, std = values.mean_and_std(series.weights)
+        mean_plain, std_plain = values.mean_and_std(plain)
+        leads = [series.tendencies[self._spans.index(lead)] for lead in self.leads]
+        return [
+            mean,
+            std,
+            step.mean_and_std(series.weights)[1],
+            float(values.minimum.min()) if count else float("nan"),
+            float(values.maximum.max()) if count else float("nan"),
+            count,
+            float(values.missing.sum()),
+            mean_plain,
+            std_plain,
+            step.mean_and_std(plain)[1],
+            *(one.mean_and_std(w)[1] for one in leads for w in (series.weights, plain)),
+        ]
 
 
 def _by_level(name: str, array: xr.DataArray) -> dict[Key, xr.DataArray]:
@@ -203,38 +273,34 @@ def _by_level(name: str, array: xr.DataArray) -> dict[Key, xr.DataArray]:
     return {(name, float(level)): array.isel(level=position) for position, level in levels}
 
 
+def _row_weights(array: xr.DataArray) -> NDArray[np.float64]:
+    """Return the weight of each row: its area, of mean 1, on a globe; 1 for stations and series."""
+    if "latitude" in array.dims:
+        return latitude_weights(array["latitude"])
+    if "column" not in array.dims:
+        return np.ones(1)
+    area = np.asarray(array["area"].values, dtype=np.float64)
+    return np.asarray(area / area.mean())
+
+
 def _cells(array: xr.DataArray) -> NDArray[Any]:
-    """Return the values as ``[time, sample, row, column]``."""
-    grid = ("latitude", "longitude")
+    """Return the values as ``[time, sample, row, column]``; columns of a globe are rows."""
+    grid = ("column", "no_dimension") if "column" in array.dims else ("latitude", "longitude")
     others = [d for d in array.dims if d not in ("time", *grid)]
     order = [d for d in ("time", *others, *grid) if d in array.dims]
     sizes = [array.sizes.get(d, 1) for d in ("time", *grid)]
     return np.asarray(array.transpose(*order).values.reshape(sizes[0], -1, *sizes[1:]))
 
 
-def _flat(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+def _flat(cells: NDArray[Any]) -> NDArray[Any]:
     return cells.reshape(-1, *cells.shape[2:]) if cells.size else np.empty((0, *cells.shape[2:]))
 
 
-def _figures(series: _Series) -> list[float]:
-    """Return the numbers of ``STATISTICS``, in that order."""
-    values, tendencies = series.values, series.tendencies
-    plain = np.ones_like(series.weights)
-    count = float(values.count.sum())
-    mean, std = values.mean_and_std(series.weights)
-    mean_plain, std_plain = values.mean_and_std(plain)
-    return [
-        mean,
-        std,
-        tendencies.mean_and_std(series.weights)[1],
-        float(values.minimum.min()) if count else float("nan"),
-        float(values.maximum.max()) if count else float("nan"),
-        count,
-        float(values.missing.sum()),
-        mean_plain,
-        std_plain,
-        tendencies.mean_and_std(plain)[1],
-    ]
+def _blocks(length: int, field: int) -> Iterator[slice]:
+    """Yield slices of so many fields that they fit into memory in float64."""
+    step = max(1, BLOCK // max(1, field))
+    for start in range(0, length, step):
+        yield slice(start, start + step)
 
 
 def _spell(key: Key) -> str:
@@ -282,6 +348,6 @@ def read_statistics(path: Path | str) -> xr.Dataset:
     UserError
         If the store has none.
     """
-    if "statistics" not in zarr.open_group(str(path), mode="r"):
+    if "statistics" not in zarr.open_group(zarr_store(path), mode="r"):
         raise UserError(f"store {path} has no statistics: build it again with `climbench build`")
     return read_group(path, "statistics").load()

@@ -46,11 +46,6 @@ def time_step(time: xr.DataArray) -> float:
     return float(np.median(steps)) if steps.size else float("nan")
 
 
-def is_one_step(differences: NDArray[np.float64], step: float) -> NDArray[np.bool_]:
-    """Tell which differences (hours) are one step long, give or take a tenth."""
-    return np.abs(differences - step) <= STEP_TOLERANCE * abs(step)
-
-
 def gaps(time: xr.DataArray) -> list[tuple[int, int]]:
     """Return the holes of a time axis: position of the time before it, number of lost steps.
 

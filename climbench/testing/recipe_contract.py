@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from climbench.recipes import build, load_recipe, plan
+from climbench.recipes.fields import PLACES
 from climbench.store import open_store, read_statistics
 
 
@@ -60,9 +61,11 @@ def check_recipe(
 
 
 def _check_axes(store: xr.Dataset) -> None:
-    latitude, longitude = store["latitude"].values, store["longitude"].values
-    _require(bool(np.all(np.diff(latitude) > 0)), "latitude does not ascend")
-    _require(bool(np.all(np.diff(longitude) > 0)), "longitude does not ascend")
+    for axis in {"latitude", "longitude"} & {*map(str, store.dims)}:
+        _require(bool(np.all(np.diff(store[axis].values) > 0)), f"{axis} does not ascend")
+    for dimension, needed in PLACES.items():
+        for place in needed if dimension in store.dims else ():
+            _require(place in store.coords, f"'{dimension}' has no coordinate '{place}'")
     _require(bool(store.indexes["time"].is_monotonic_increasing), "time does not ascend")
     _require(bool(store.indexes["time"].is_unique), "a time is there twice")
 

@@ -37,6 +37,10 @@ SMALL = {
     "cmip6_global_mean": {},
     "cmip6_global_mean_ipsl": {},
     "era5_uk": {},
+    "arm_sgpmet": {},
+    "cesm_le_point": {},
+    "era5_canadian_cities": {},
+    "metar": {},
 }
 
 
@@ -44,12 +48,43 @@ EMULATION = {"climatebench", "em_mpi", "climateset", "input4mips"}
 """Held to the contract in tests/recipes/test_emulation_archives.py, on files in their layout."""
 
 
+CMIP = {
+    "cmip6_pangeo",
+    "cmip6_esgf",
+    "cmip6_annual",
+    "cmip6_mpi_esm1_2_hr",
+    "cmip6_mpi_esm1_2_hr_1p40625",
+    "climateset_raw",
+}
+"""Held to it in tests/recipes/test_cmip_recipes.py, from local servers."""
+
+ERA5 = {name for name in list_recipes() if name.startswith(("era5_wb2", "era5_arco"))}
+"""Held to it in tests/recipes/test_wb2.py, from a local bucket."""
+DATA_STORE = {"era5_cds", "era5_land"}
+"""Held to it in tests/recipes/test_climate_data_store.py, from a local service."""
+
+LAYOUTS = {
+    "beijing_stations",
+    "climsim",
+    "climsim_aquaplanet",
+    "climsim_expanded",
+    "climsim_scoring",
+    "goce_telemetry",
+    "isd_stations",
+    "meteostat",
+    "opssat_ad",
+    "telemetry_csv",
+    "weather2k",
+}
+"""Held to it in tests/recipes/test_columns.py, test_stations.py and test_tables.py."""
+
+
 def test_no_recipe_is_left_out():
-    assert set(SMALL) | EMULATION == set(list_recipes())
+    assert LAYOUTS | ERA5 | DATA_STORE | CMIP | set(SMALL) | EMULATION == set(list_recipes())
 
 
 def test_every_kind_of_source_is_used_by_a_recipe():
-    used = {type(source) for name in SMALL for source in load_recipe(name).sources}
+    used = {type(source) for name in {*SMALL, *LAYOUTS} for source in load_recipe(name).sources}
     assert used >= set(OPENERS)
 
 
@@ -64,3 +99,10 @@ def test_simulated_recipe_keeps_the_contract(name, tmp_path):
 def test_real_recipe_keeps_the_contract(name, tmp_path, data_root):
     store = check_recipe(name, tmp_path, SMALL[name], data_root)
     assert store.attrs["simulated"] == "false"
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_recipe_says_how_large_its_archive_is_and_which_years_it_has(name):
+    recipe = load_recipe(name)
+    assert recipe.size, f"{name} has no 'size', such as '5.9 GB a year'"
+    assert recipe.period, f"{name} has no 'period', such as '1959/2023'"

@@ -10,7 +10,7 @@ import xarray as xr
 from small_stores import write_store
 
 from climbench.errors import UserError
-from climbench.evaluation import build_climatology, climatology, evaluate
+from climbench.evaluation import build_climatology, evaluate
 from climbench.experiments.verbs import climatology_verb
 
 PERIOD = ("1999-01-01", "2002-12-31")  # 2000 is a leap year
@@ -186,13 +186,13 @@ def test_small_tiles_and_reads_give_the_same_bytes(tmp_path, monkeypatch):
     data = truth()[["geopotential"]].isel(time=slice(None, None, 2), latitude=[0, 1])
     options = {"quantiles": [0.3], "std": True}
     whole = built(data, tmp_path / "a.zarr", **options)
-    monkeypatch.setattr("climbench.evaluation.climatology_fields.READ", 10000)
+    monkeypatch.setattr("climbench.metrics.climatology_fields.READ", 10000)
     parts = built(data, tmp_path / "b.zarr", memory=2e-4, **options)
     xr.testing.assert_identical(whole, parts)
 
 
 def test_memory_does_not_grow_with_the_length_of_the_archive(tmp_path, monkeypatch):
-    monkeypatch.setattr("climbench.evaluation.climatology_fields.READ", 2**18)
+    monkeypatch.setattr("climbench.metrics.climatology_fields.READ", 2**18)
 
     def peak(years):
         times = pd.date_range("1990-01-01", periods=365 * years, freq="D")
@@ -241,7 +241,7 @@ def test_a_failure_leaves_nothing_under_the_final_name(tmp_path, monkeypatch):
     def fail(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(climatology, "climatology_of", fail)
+    monkeypatch.setattr("climbench.metrics.climatology_store.climatology_of", fail)
     with pytest.raises(KeyboardInterrupt):
         build_climatology(daily(), PERIOD, tmp_path / "clim.zarr")
     assert [file.name for file in tmp_path.iterdir() if file.is_dir()] == []

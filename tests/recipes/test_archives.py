@@ -135,7 +135,6 @@ def test_era5_from_grib(stores: Path, data_root: Path) -> None:
         ),
         ("odd_netcdf/tasmax_day_HadGEM2-CC_rcp85_2095_360day.nc", "tasmax", 360, {"latitude": 36}),
         ("ersst/*.nc", "sst", 128, {}),
-        ("odd_netcdf/tas_Amon_CanESM2_rcp85_r1i1p1_200701-200712.nc", "tas", 12, {}),
     ],
 )
 def test_other_archives_become_stores_with_their_own_calendar(
@@ -203,7 +202,7 @@ def test_a_remote_zarr_store_is_read_in_place(
 @pytest.mark.parametrize(
     ("address", "message"),
     [
-        ("memory://bucket/absent.nc", r"memory://bucket/absent.nc cannot be reached"),
+        ("memory://bucket/absent.nc", r"memory://bucket/absent.nc does not exist"),
         ("memory://bucket/absent*.nc", r"no object matches memory://bucket/absent"),
         ("ftpp://x/y.nc", r"ftpp://x/y.nc cannot be reached: .*ftpp"),
         ("absent/*.nc", r"no file matches absent"),
@@ -255,7 +254,7 @@ def test_files_over_http(archive: Path, write_recipe: WriteRecipe, tmp_path: Pat
         recipe = load_recipe(str(write_recipe(sources=[source])))
         assert open_store(build(recipe, tmp_path / "stores")).sizes["time"] == 20
         source["address"] = [f"{host}/absent.nc"]
-        with pytest.raises(UserError, match=r"absent.nc cannot be reached"):
+        with pytest.raises(UserError, match=r"absent.nc does not exist"):
             build(load_recipe(str(write_recipe(sources=[source]))), tmp_path / "stores")
         server.shutdown()
     assert not list((tmp_path / "stores" / "downloads").glob("*.part"))

@@ -16,7 +16,6 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.recipes import build, load_recipe, plan, store_path
-from climbench.recipes import build as build_function
 from climbench.store.opening import open_store
 from climbench.store.statistics import read_statistics
 
@@ -126,7 +125,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch, part: int, error: Exception) -> lis
 def count_parts(
     monkeypatch: pytest.MonkeyPatch, part: int = -1, error: Exception | None = None
 ) -> list[int]:
-    module = sys.modules[build_function.__module__]
+    module = sys.modules["climbench.recipes.writing"]
     write = module.write_part
     tried: list[int] = []
 

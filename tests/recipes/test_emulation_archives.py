@@ -16,6 +16,8 @@ from climbench.testing.recipe_contract import check_recipe
 from . import emulation_archives as archives
 
 YEARS = {"dates": {"start": "2010", "end": "2019"}}
+ANOMALIES = [f"{name}_anomaly" for name in ("tas", "diurnal_temperature_range", "pr", "pr90")]
+FLAT = {"checks": {"constant_fields": ["sulphur_dioxide", "black_carbon", *ANOMALIES]}}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def climatebench_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_climatebench_from_its_two_tar_files(climatebench_root: Path, tmp_path: Path) -> None:
-    store = check_recipe("climatebench", tmp_path, YEARS, climatebench_root)
+    store = check_recipe("climatebench", tmp_path, YEARS | FLAT, climatebench_root)
     scenarios = [*archives.SCENARIOS, "ssp245"]
     assert store["scenario"].values.tolist() == scenarios
     assert store["tas_anomaly"].dims == ("scenario", "member", "time", "latitude", "longitude")
@@ -72,7 +74,8 @@ def test_climatebench_over_http_is_fetched_and_unpacked_once(
         for source in changed["sources"]:
             name = source["address"].rsplit("/", 1)[-1]
             source.update(address=f"{address}/climatebench/{name}", local=None)
-        store = xr.open_zarr(build(load_recipe("climatebench", YEARS | changed), tmp_path))
+        recipe = load_recipe("climatebench", YEARS | FLAT | changed)
+        store = xr.open_zarr(build(recipe, tmp_path))
     assert store.sizes["scenario"] == 8
     gets = [line for line in requested if line.startswith("GET")]
     assert len(gets) == 2, gets
@@ -131,11 +134,12 @@ def test_em_mpi_members_units_and_stamps_fit_together(tmp_path: Path) -> None:
     scenarios = ["historical", "ssp126", "ssp245", "ssp370", "ssp585"]
     archives.em_mpi(tmp_path / "data" / "em_mpi", scenarios)
     overrides = YEARS | {
+        "checks": {"constant_fields": ["tas", "pr", "diurnal_temperature_range", "tas_anomaly"]},
         "steps": [
             step if "derive" not in step else {"derive": step["derive"] | {"anomaly": anomaly}}
             for step in load_recipe("em_mpi").resolved()["steps"]
             for anomaly in [{"of": ["tas"], "period": [2010, 2014], "scenario": "historical"}]
-        ]
+        ],
     }
     store = check_recipe("em_mpi", tmp_path, overrides, tmp_path / "data")
     assert store["member"].values.tolist() == ["r1i1p1f1", "r2i1p1f1", "r3i1p1f1"]
@@ -171,6 +175,7 @@ def test_climateset_is_one_store_of_models_with_different_calendars(tmp_path: Pa
     anomaly = {"of": ["tas"], "period": [2010, 2014], "scenario": "historical"}
     overrides = YEARS | changed | {"steps": [{"sort": {}}, {"derive": {"anomaly": anomaly}}]}
     overrides |= {"statistics": {"scenarios": ["historical"]}}
+    overrides |= {"checks": {"constant_fields": ["tas", "pr", "tas_anomaly"]}}
     store = check_recipe("climateset", tmp_path, overrides, tmp_path / "data")
     assert store["tas"].dims == ("source_id", "scenario", "time", "latitude", "longitude")
     assert store["source_id"].values.tolist() == list(models)
@@ -201,6 +206,7 @@ def test_input4mips_sums_sectors_and_fills_the_decades(tmp_path: Path) -> None:
     table.mkdir()
     archives.write_rcmip(table / "rcmip-emissions-annual-means-4-0-0-ssp-only.csv.gz")
     overrides = {"dates": {"start": "2013", "end": "2020"}}
+    overrides |= {"checks": {"constant_fields": ["sulphur_dioxide", "black_carbon"]}}
     store = check_recipe("input4mips", tmp_path, overrides, tmp_path / "data")
     assert (store.sizes["latitude"], store.sizes["longitude"]) == (96, 144)
     assert float(store["latitude"][0]) == -90.0 and float(store["longitude"][1]) == 2.5

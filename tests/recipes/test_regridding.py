@@ -1,5 +1,8 @@
 """Regridding keeps the area integral (conservative) and linear fields (bilinear)."""
 
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from climbench.errors import UserError
-from climbench.grids import latitude_weights
+from climbench.grids import gaussian_latitudes, latitude_bounds, latitude_weights, longitude_bounds
+from climbench.recipes.nearest_cells import nearest_cells
 from climbench.recipes.regridding import regridder
 from climbench.recipes.steps import parse_step
 
@@ -143,3 +147,154 @@ def test_the_step_moves_every_gridded_variable_and_keeps_attributes() -> None:
     assert moved["latitude"].values.tolist() == [-67.5, -22.5, 22.5, 67.5]
     with pytest.raises(UserError, match="there is no variable 'latitude'"):
         parse_step({"regrid": {"resolution": 45}}).apply(dataset.rename(latitude="lat"))
+
+
+def uneven(low: float, high: float, count: int, seed: int) -> np.ndarray:
+    """Centres at uneven distances, of cells that fill low..high or a little less."""
+    steps = np.random.default_rng(seed).uniform(0.5, 1.5, count)
+    edges = low + (high - low) * np.concatenate([[0], np.cumsum(steps) / steps.sum()])
+    return (edges[1:] + edges[:-1]) / 2
+
+
+def brute_force(
+    latitude: np.ndarray,
+    longitude: np.ndarray,
+    to: tuple[np.ndarray, np.ndarray],
+    field: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return integrals over each target cell and its covered area, overlap by overlap."""
+
+    def shared(source: np.ndarray, target: np.ndarray, turns: tuple[int, ...]) -> np.ndarray:
+        table = np.zeros((target.size - 1, source.size - 1))
+        for j, (t0, t1) in enumerate(pairwise(target)):
+            for i, (s0, s1) in enumerate(pairwise(source)):
+                for turn in turns:
+                    low = max(min(t0, t1), min(s0, s1) + 360 * turn)
+                    table[j, i] += max(0.0, min(max(t0, t1), max(s0, s1) + 360 * turn) - low)
+        return table
+
+    sines = [np.sin(np.deg2rad(latitude_bounds(x))) for x in (latitude, to[0])]
+    rows = shared(*sines, turns=(0,))
+    columns = shared(
+        longitude_bounds(longitude), longitude_bounds(to[1]), turns=(-3, -2, -1, 0, 1, 2, 3)
+    )
+    there = np.isfinite(field)
+    return rows @ np.where(there, field, 0) @ columns.T, rows @ there.astype(float) @ columns.T
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.tuples(*[st.integers(2, 14)] * 4),
+    region=st.tuples(st.floats(-80, 40), st.floats(-700, 700), st.floats(5, 40), st.floats(5, 350)),
+    west=st.floats(-360, 360),
+    reverse=st.tuples(st.booleans(), st.booleans()),
+    missing=st.floats(0, 0.6),
+    seed=st.integers(0, 999),
+)
+def test_conservative_keeps_the_integral_on_any_grid(
+    sizes: tuple[int, int, int, int],
+    region: tuple[float, float, float, float],
+    west: float,
+    reverse: tuple[bool, bool],
+    missing: float,
+    seed: int,
+) -> None:
+    """Uneven rows and columns, either direction, any meridian, regional targets, holes."""
+    rows, columns, to_rows, to_columns = sizes
+    latitude = uneven(-90, 90, rows, seed)[:: -1 if reverse[0] else 1]
+    longitude = west + 360 / columns * np.arange(columns)
+    south, east, height, width = region
+    target = (
+        uneven(south, south + height, to_rows, seed + 1)[:: -1 if reverse[1] else 1],
+        uneven(east, east + width, to_columns, seed + 2),
+    )
+    random = np.random.default_rng(seed)
+    field = random.normal(280, 20, size=(rows, columns))
+    field[random.random(field.shape) < missing] = np.nan
+    moved = regridder(latitude, longitude, *target, valid=1e-3)(field[None])[0]
+    integral, covered = brute_force(latitude, longitude, target, field)
+    found = np.isfinite(moved)
+    np.testing.assert_allclose((moved * covered)[found], integral[found], rtol=1e-9)
+    areas = np.outer(
+        np.abs(np.diff(np.sin(np.deg2rad(latitude_bounds(target[0]))))),
+        np.abs(np.diff(longitude_bounds(target[1]))),
+    )
+    assert np.all(covered[~found] <= 2e-3 * areas[~found])
+    whole = np.where(np.isnan(field), 0.0, field).astype(np.float32)
+    single = regridder(latitude, longitude, *target)(whole[None])[0]
+    exact = regridder(latitude, longitude, *target)(whole[None].astype(float))[0]
+    assert (
+        abs(single.sum(dtype=float) / exact.sum() - 1) < 1e-6 if exact.any() else not single.any()
+    )
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(2, 30),
+    columns=st.integers(3, 40),
+    west=st.floats(-180, 180),
+    points=st.lists(
+        st.tuples(st.floats(-89.9, 89.9), st.floats(-360, 360)), min_size=1, max_size=5
+    ),
+)
+def test_nearest_takes_the_cell_around_a_point(
+    rows: int, columns: int, west: float, points: list[tuple[float, float]]
+) -> None:
+    latitude, longitude = centres(rows)[::-1], west + 360 / columns * np.arange(columns)
+    field = np.arange(rows * columns, dtype=float).reshape(rows, columns)
+    for north, east in points:
+        moved = regridder(latitude, longitude, [north], [east], "nearest")(field)
+        row, column = divmod(int(moved[0, 0]), columns)
+        away = (east - longitude[column] + 180) % 360 - 180
+        assert abs(north - latitude[row]) <= 90 / rows + 1e-6
+        assert abs(away) <= 180 / columns + 1e-6
+
+
+def test_nearest_keeps_classes_and_holes_and_leaves_the_outside_missing() -> None:
+    field = np.array([[1.0, np.nan], [3.0, 4.0]], dtype=np.float32)
+    target = [10.0, 13.0, 40.0], [30.0, 41.0, 80.0]
+    moved = regridder([10.0, 20.0], [30.0, 40.0], *target, method="nearest")(field)
+    expected = [[1, np.nan, np.nan], [1, np.nan, np.nan], [np.nan] * 3]
+    np.testing.assert_array_equal(moved, expected)
+
+
+def test_gaussian_rows_are_those_of_real_files_and_of_the_step(data_root: Path) -> None:
+    with xr.open_dataset(data_root / "echam_6hourly_global/t_in_Celsius_2.nc") as echam:
+        np.testing.assert_allclose(gaussian_latitudes(96)[::-1], echam["lat"], atol=1e-6)
+        field = echam["tC"].isel(time=[0]).rename(lat="latitude", lon="longitude").load()
+    step = parse_step({"regrid": {"gaussian": 16}})
+    moved = step.apply(field.to_dataset())["tC"]
+    assert moved.shape == (1, 32, 64) and float(moved["longitude"][1]) == 5.625
+    latitudes = field["latitude"].values, moved["latitude"].values
+    before, after = (
+        mean(values.astype(float), rows)[0]
+        for values, rows in zip((field.values, moved.values), latitudes, strict=True)
+    )
+    assert after == pytest.approx(before, abs=1e-6 * 280)
+
+
+def test_fields_on_columns_by_the_nearest_on_the_sphere() -> None:
+    at = np.arange(5000)
+    north = np.rad2deg(np.arcsin((2 * at + 1) / 5000 - 1))  # a spiral of even density
+    east = at * 137.50776405 % 360 - 180
+    values = np.cos(np.deg2rad(north)) * np.cos(np.deg2rad(east))
+    dataset = xr.Dataset(
+        {"t": (("time", "column"), np.stack([values, 2 * values]))},
+        {"latitude": ("column", north), "longitude": ("column", east)},
+    )
+    step = parse_step({"regrid": {"resolution": 30, "method": "nearest"}})
+    moved = step.apply(dataset.chunk(time=1))["t"]
+    assert moved.dims == ("time", "latitude", "longitude") and moved.shape == (2, 6, 12)
+    phi, lam = np.deg2rad(moved["latitude"]), np.deg2rad(moved["longitude"])
+    np.testing.assert_allclose(moved[1], 2 * np.cos(phi) * np.cos(lam), atol=0.1)
+    with pytest.raises(UserError, match=r"'conservative' needs a latitude-longitude grid"):
+        parse_step({"regrid": {"resolution": 30}}).apply(dataset)
+
+
+def test_beyond_a_region_and_without_places_there_is_no_nearest_cell() -> None:
+    north, east = np.meshgrid(np.arange(40, 50), np.arange(-5, 5))
+    cells = nearest_cells(north, east, [45.2, 60.0], [359.9, 20.0])
+    assert (cells >= 0).tolist() == [[True, False], [False, False]]
+    assert (north.ravel()[cells[0, 0]], east.ravel()[cells[0, 0]]) == (45, 0)
+    with pytest.raises(UserError, match="the nearest of 0 cells"):
+        nearest_cells([np.nan], [0.0], [0.0], [0.0])

@@ -1,4 +1,5 @@
 import io
+import json
 
 import numpy as np
 import pytest
@@ -73,6 +74,51 @@ def test_an_observed_store_without_statistics_says_so(climate, write_store):
     assert "3: r1, r2, r3" in text
     assert "1 year" in text
     assert "No source files" in text
+
+
+@pytest.mark.parametrize(
+    ("time", "lost", "named"),
+    [
+        (
+            xr.date_range("2000-01-01", periods=9, freq="6h"),
+            [3, 4],
+            "2000-01-01T18:00 to 2000-01-02T00:00",
+        ),
+        (
+            xr.date_range("2000-01-01", periods=9, freq="6h", calendar="noleap"),
+            [3],
+            "2000-01-01T18:00",
+        ),
+        (xr.date_range("1999-10-01", periods=9, freq="MS"), [2, 3, 4], "1999-12 to 2000-02"),
+        (np.arange(2000, 2009), [4], "2004"),
+        (xr.date_range("2000-07-01", periods=9, freq="YS-JUL"), [4, 5], "2004-07 to 2005-07"),
+    ],
+)
+def test_times_that_a_gap_lacks_are_named(time, lost, named):
+    kept = [n for n in range(9) if n not in lost]
+    assert axis_facts(xr.Dataset(coords={"time": time[kept]}))["missing times"] == named
+
+
+def test_holes_are_listed_by_variable_from_the_builders_notes(weather, write_store):
+    path = write_store(weather)
+    assert "not counted when this store was built" in shown(path)
+    stamps = ["2000-01-01T06:00:00", "2000-01-01T12:00:00", "2000-01-05T00:00:00"]
+    holes = {"2m_temperature": {"values": 480, "missing": 48, "empty": stamps}}
+    entries = [{"part": 0, "missing": {}}, {"part": 1, "missing": holes}]
+    (path / "ledger.jsonl").write_text("".join(json.dumps(one) + "\n" for one in entries))
+    row = next(line for line in shown(path).splitlines() if "10 %" in line)
+    assert "2m_temperature" in row
+    assert "3: 2000-01-01T06:00 to 2000-01-01T12:00, 2000-01-05T00:00" in row
+    (path / "ledger.jsonl").write_text(json.dumps(entries[0]) + "\n")
+    assert "Missing values: none." in shown(path)
+
+
+def test_changes_over_several_leads_are_columns(weather, write_store):
+    path = write_store(weather)
+    statistics = RunningStatistics("time", 6.0, leads=[24])
+    statistics.update(weather)
+    write_statistics(path, statistics, ["2000-01-01", "2000-01-08"], "abc")
+    assert "tendency std 24h" in shown(path)
 
 
 def test_no_store_is_one_sentence(tmp_path):

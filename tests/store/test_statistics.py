@@ -102,6 +102,52 @@ def test_any_split_gives_the_figures_of_one_pass(cuts, holes, lost, block):
         agrees(merged["t"], independent(values[kept], changes))
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    cuts=st.sets(st.integers(1, 29)),
+    lost=st.sets(st.integers(1, 28), max_size=12),
+    block=st.sampled_from([1, 40, 10**6]),
+)
+def test_changes_over_longer_leads_cross_the_borders_of_parts(cuts, lost, block):
+    """Leads longer than a part, and longer than a gap, from states that lay in files."""
+    values = np.random.default_rng(0).normal(250, 20, (30, 4, 3)).astype("f4")
+    values[5, 1] = np.nan
+    kept = np.array([step for step in range(30) if step not in lost])
+    ds = xr.Dataset(
+        {"t": (("time", "latitude", "longitude"), values[kept])},
+        {
+            "time": np.datetime64("2000-01-01", "ns") + kept * np.timedelta64(6, "h"),
+            "latitude": [-60.0, -20.0, 20.0, 60.0],
+        },
+    )
+    borders = [0, *sorted(cut for cut in cuts if cut < len(kept)), len(kept)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("climbench.store.statistics.BLOCK", block)
+        parts = []
+        for ends in itertools.pairwise(borders):
+            part = RunningStatistics("time", 6.0, leads=[6, 24, 72])
+            part.update(ds.isel(time=slice(*ends)))
+            parts.append(RunningStatistics.from_dict(part.to_dict()))
+        figures = reduce(RunningStatistics.merge, parts).to_dataset()["t"]
+    for hours in (6, 24, 72):
+        pairs = [(i, i + hours // 6) for i in kept if i + hours // 6 in kept]
+        if pairs:
+            changes = np.array([values[j].astype(float) - values[i] for i, j in pairs])
+            expected = independent(changes, changes)
+            for ending, mean_of in (("", "std"), ("_plain", "std_plain")):
+                found = float(figures.sel(statistic=f"tendency_std_{hours}h{ending}"))
+                assert found == pytest.approx(expected[mean_of], rel=1e-9)
+    assert figures.sel(statistic="tendency_std_6h") == pytest.approx(
+        float(figures.sel(statistic="tendency_std")), nan_ok=True
+    )
+
+
+def test_a_part_of_one_time_keeps_its_field_once(weather):
+    state = measure(weather.isel(time=[3])).to_dict()
+    assert [name for name in state if name.endswith("/last")] == []
+    assert sum(a.size for name, a in state.items() if name.endswith("/first")) == 3 * 16
+
+
 def test_updating_is_merging(weather):
     running = RunningStatistics("time", 6.0)
     parts = [weather.isel(time=slice(a, a + 7)) for a in range(0, 30, 7)]

@@ -1,25 +1,47 @@
 """The schema of recipes: a file for each kind of source, and one for the recipe."""
 
+from climbench.recipes.schema.climate_data_store import ClimateDataStore
+from climbench.recipes.schema.climsim import ClimSim
+from climbench.recipes.schema.cmip import CmipSearch, EsgfSearch, PangeoCatalogue
 from climbench.recipes.schema.emissions import Emissions
 from climbench.recipes.schema.files import Files, Label, Quantile, as_list
 from climbench.recipes.schema.global_means import GlobalMeans
-from climbench.recipes.schema.recipe import Checks, Dates, Output, Recipe, Source, Statistics, years
+from climbench.recipes.schema.recipe import (
+    Checks,
+    Climatology,
+    Dates,
+    Output,
+    Recipe,
+    Source,
+    Statistics,
+    years,
+)
 from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.tables import Tables
+from climbench.recipes.schema.weather2k import Weather2K
 
 __all__ = [
     "Checks",
+    "ClimSim",
+    "ClimateDataStore",
+    "Climatology",
+    "CmipSearch",
     "Dates",
     "Emissions",
+    "EsgfSearch",
     "Files",
     "GlobalMeans",
     "Label",
     "Output",
+    "PangeoCatalogue",
     "Quantile",
     "Recipe",
     "SimulatedAtmosphere",
     "SimulatedEarth",
     "Source",
     "Statistics",
+    "Tables",
+    "Weather2K",
     "as_list",
     "years",
 ]

@@ -2,8 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from climbench.errors import UserError
+from climbench.recipes.downloads.credentials import check_address
+from climbench.recipes.steps.regrid import Regrid
+from climbench.recipes.steps.select import Select
 from climbench.recipes.strict import Strict
 
 Label = str | int | float
@@ -55,10 +59,33 @@ class Files(Strict):
         ``{member: {'r(\d+)i(\d+)f(\d+)p(\d+)': 'r\1i\2p\4f\3'}}``.
     units
         Units of variables whose files give none or a wrong one.
+    calendar
+        Calendar of files that name none, or a wrong one, such as ``noleap``.
+    time_from_name
+        Where the time stands in the file name only: that part of it, such as ``%Y%m%d``.
+    fixed
+        Whether the field does not vary: the single time that its file has is left out.
+    series
+        Whether the variables are series in time of one place, or of members, such as telemetry.
+    stations
+        Name of the dimension along which the files have stations, each with a place.
+    flatten
+        Whether fields on curvilinear, rotated, reduced or unstructured grids become fields on
+        ``column`` with the latitude and longitude of each cell, for ``regrid`` with ``nearest``.
+    select
+        What to take of a Zarr store before anything is read, as the step of this name:
+        ``{every: {time: 6}}`` makes six-hourly fields of hourly ones.
+    regrid
+        Onto another grid before sources are joined, as the step of this name: climate models have
+        a grid each.
     keys
         GRIB keys that pick messages, such as ``{typeOfLevel: isobaricInhPa}``.
-    sha256
-        Published checksums by file name; another content is refused.
+    mirrors
+        Where the same files are as well, tried in this order when ``address`` fails: folders, with
+        a slash at the end, or the other addresses of one file.
+    sha256, md5
+        Published checksums by file name; another content is refused. Of a file that is in both,
+        the SHA-256 counts.
     """
 
     kind: Literal["files"]
@@ -71,8 +98,27 @@ class Files(Strict):
     rename: dict[str, str] = Field(default_factory=dict)
     relabel: dict[str, dict[str, str]] = Field(default_factory=dict)
     units: dict[str, str] = Field(default_factory=dict)
+    calendar: str | None = None
+    time_from_name: str | None = None
+    fixed: bool = False
+    series: bool = False
+    stations: str | None = None
+    flatten: bool = False
+    select: Select | None = None
+    regrid: Regrid | None = None
     keys: dict[str, str | int] = Field(default_factory=dict)
+    mirrors: list[str] = Field(default_factory=list)
     sha256: dict[str, str] = Field(default_factory=dict)
+    md5: dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _without_passwords(self) -> "Files":
+        for address in (*as_list(self.address), *self.mirrors):
+            try:
+                check_address(address)
+            except UserError as error:
+                raise ValueError(str(error)) from error
+        return self
 
 
 def as_list(value: str | list[str]) -> list[str]:

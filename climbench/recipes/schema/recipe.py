@@ -4,18 +4,34 @@ import hashlib
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from climbench.recipes.dates import DateText
+from climbench.recipes.downloads.credentials import shown
+from climbench.recipes.schema.climate_data_store import ClimateDataStore
+from climbench.recipes.schema.climsim import ClimSim
+from climbench.recipes.schema.cmip import EsgfSearch, PangeoCatalogue
 from climbench.recipes.schema.emissions import Emissions
 from climbench.recipes.schema.files import Files, as_list
 from climbench.recipes.schema.global_means import GlobalMeans
 from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.tables import Tables
+from climbench.recipes.schema.weather2k import Weather2K
 from climbench.recipes.steps import Step, parse_step
 from climbench.recipes.strict import Strict
 
 Source = Annotated[
-    Files | SimulatedAtmosphere | SimulatedEarth | Emissions | GlobalMeans,
+    Files
+    | ClimateDataStore
+    | PangeoCatalogue
+    | EsgfSearch
+    | SimulatedAtmosphere
+    | SimulatedEarth
+    | Emissions
+    | GlobalMeans
+    | Tables
+    | Weather2K
+    | ClimSim,
     Field(discriminator="kind"),
 ]
 """One kind of archive each; a file of this package and one of ``sources`` belong to it."""
@@ -51,11 +67,45 @@ class Output(Strict):
     chunk, shard
         Entries of a chunk (one read) and of a shard (one file, one part of the build) along
         ``dimension``; by default about 1 MiB and 64 MiB of the largest variable.
+    format
+        ``zarr``, or ``icechunk`` for a repository whose versions are commits.
     """
 
     dimension: Literal["time", "scenario", "member"] | None = None
     chunk: Annotated[int, Field(ge=1)] | None = None
     shard: Annotated[int, Field(ge=1)] | None = None
+    format: Literal["zarr", "icechunk"] = "zarr"
+
+
+def _is_odd(window: int) -> int:
+    if window % 2 == 0:
+        raise ValueError(f"{window} days have no middle: take {window + 1}")
+    return window
+
+
+class Climatology(Strict):
+    """The mean of each day of the year and hour in each cell, smoothed over days.
+
+    Attributes
+    ----------
+    window
+        Odd width of the smoothing in days; 1 means none.
+    std
+        Whether the standard deviation is kept too.
+    variables
+        Which variables; by default all fields along time.
+    """
+
+    window: Annotated[int, Field(ge=1, lt=366), AfterValidator(_is_odd)] = 61
+    std: bool = False
+    variables: list[str] | None = None
+
+
+def _asked_for(climatology: Any) -> Any:
+    """Return default options for ``true`` and none for ``false``."""
+    return (
+        (Climatology() if climatology else None) if isinstance(climatology, bool) else climatology
+    )
 
 
 class Statistics(Strict):
@@ -67,10 +117,17 @@ class Statistics(Strict):
         First and last date, both included; all times by default.
     scenarios
         Only these scenarios; all by default.
+    tendency_leads
+        Hours over which the standard deviation of the change is taken as well as over one step,
+        such as ``[6, 24, 72]``.
+    climatology
+        ``true``, or the options of a climatology of the period that is kept in the store.
     """
 
     period: tuple[DateText, DateText] | None = None
     scenarios: list[str] | None = None
+    tendency_leads: list[Annotated[float, Field(gt=0)]] = Field(default_factory=list)
+    climatology: Annotated[Climatology | None, BeforeValidator(_asked_for)] = None
 
 
 class Checks(Strict):
@@ -80,6 +137,8 @@ class Checks(Strict):
     ----------
     missing_values
         Variables that may have fields without any value.
+    constant_fields
+        Variables that may be one number everywhere, or stand still for some steps.
     ranges
         Physical limits ``[lowest, highest]`` by variable, in place of those of the variable table.
     gaps
@@ -87,6 +146,7 @@ class Checks(Strict):
     """
 
     missing_values: list[str] = Field(default_factory=list)
+    constant_fields: list[str] = Field(default_factory=list)
     ranges: dict[str, tuple[float, float]] = Field(default_factory=dict)
     gaps: Literal["refuse", "allow"] = "refuse"
 
@@ -140,15 +200,20 @@ class Recipe(Strict):
         return any(isinstance(s, SimulatedAtmosphere | SimulatedEarth) for s in self.sources)
 
     def resolved(self) -> dict[str, Any]:
-        """Return the recipe with every default written out, as plain data."""
+        """Return the recipe with every default written out, as plain data without secrets."""
         content = self.model_dump(mode="json", exclude={"steps"})
+        content["sources"] = json.loads(shown(json.dumps(content["sources"])))
         content["steps"] = [{step.name: step.model_dump(mode="json")} for step in self.steps]
         return content
 
     @property
     def hash(self) -> str:
-        """SHA-256 of the resolved recipe as canonical JSON (sorted keys, no spaces)."""
-        text = json.dumps(self.resolved(), sort_keys=True, separators=(",", ":"))
+        """SHA-256 of the resolved recipe as canonical JSON (sorted keys, no spaces).
+
+        ``size`` and ``period`` of the archive are not in it: they change no store.
+        """
+        content = {k: v for k, v in self.resolved().items() if k not in ("size", "period")}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 

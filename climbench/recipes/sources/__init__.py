@@ -3,19 +3,29 @@
 from collections.abc import Hashable, Sequence
 
 from climbench.recipes.schema import (
+    ClimateDataStore,
+    ClimSim,
     Emissions,
+    EsgfSearch,
     Files,
     GlobalMeans,
+    PangeoCatalogue,
     Recipe,
     SimulatedAtmosphere,
     SimulatedEarth,
     Source,
+    Tables,
+    Weather2K,
 )
 from climbench.recipes.sources.addresses import each_of
+from climbench.recipes.sources.climate_data_store import requests_of
+from climbench.recipes.sources.climsim import open_climsim
 from climbench.recipes.sources.combining import Labelled, along_labels, by_variable
 from climbench.recipes.sources.emissions import add_emissions, open_emissions
-from climbench.recipes.sources.files import open_files
+from climbench.recipes.sources.esgf import expand_search
+from climbench.recipes.sources.files import open_files, prefetch
 from climbench.recipes.sources.global_means import open_global_means
+from climbench.recipes.sources.pangeo import expand_catalogue
 from climbench.recipes.sources.simulated import open_atmosphere, open_earth
 from climbench.recipes.sources.source import (
     Expander,
@@ -24,16 +34,26 @@ from climbench.recipes.sources.source import (
     Opener,
     Surroundings,
 )
+from climbench.recipes.sources.tables import open_tables
+from climbench.recipes.sources.weather2k import open_weather2k
 
 OPENERS: dict[type, Opener] = {
     Files: open_files,
     GlobalMeans: open_global_means,
+    Tables: open_tables,
+    Weather2K: open_weather2k,
+    ClimSim: open_climsim,
     SimulatedAtmosphere: open_atmosphere,
     SimulatedEarth: open_earth,
 }
 """How to open each kind of source that stands for itself."""
 
-EXPANDERS: dict[type, Expander] = {Files: lambda source, recipe, surroundings: each_of(source)}
+EXPANDERS: dict[type, Expander] = {
+    Files: lambda source, recipe, surroundings: each_of(source),
+    PangeoCatalogue: expand_catalogue,
+    EsgfSearch: expand_search,
+    ClimateDataStore: requests_of,
+}
 """How to turn a kind of source, such as a catalogue, into the files that it stands for."""
 
 
@@ -48,12 +68,17 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
     UserError
         If a source cannot be read or does not fit to the others.
     """
-    opened = [
-        (one, OPENERS[type(one)](one, recipe, surroundings))
+    sources = [
+        one
         for source in recipe.sources
         if not isinstance(source, Emissions)
         for one in _expanded(source, recipe, surroundings)
     ]
+    opened = []
+    for position, one in enumerate(sources):
+        if position == 1 and not surroundings.peek:  # the first could be opened: go for the others
+            prefetch(sources[1:], recipe, surroundings)
+        opened.append((one, OPENERS[type(one)](one, recipe, surroundings)))
     inputs = tuple(one for _, source in opened for one in source.inputs)
     labelled: list[Labelled] = [
         (source.coordinates, (one.inputs[0].address, one.dataset))

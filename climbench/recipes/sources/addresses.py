@@ -1,20 +1,13 @@
 """From what a recipe writes to the objects that it means: globs, years, local copies."""
 
-import errno
-import hashlib
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from climbench.errors import UserError
+from climbench.recipes.downloads import Wanted, find
 from climbench.recipes.schema import Dates, Files, as_list, years
 from climbench.recipes.sources.source import Surroundings
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-REMOTE_MENDS = {"gs": "gcs", "gcs": "gcs", "s3": "s3", "http": "http", "https": "http", "hf": "hub"}
 
 
 def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> list[tuple[str, str]]:
@@ -71,7 +64,7 @@ def each_of(source: Files) -> list[Files]:
                 "coordinates": {**source.coordinates, **dict(zip(lists, values, strict=True))},
                 **{
                     option: _filled(getattr(source, option), dict(zip(lists, values, strict=True)))
-                    for option in ("address", "local", "archive")
+                    for option in ("address", "local", "archive", "mirrors")
                 },
             }
         )
@@ -120,47 +113,13 @@ def _expand(address: str) -> list[tuple[str, str]]:
         return [(one.name, str(one)) for one in paths]
     if not any(sign in address for sign in "*?["):
         return [(address, address)]
-    with _reaching(address) as (filesystem, path):
-        objects = [filesystem.unstrip_protocol(name) for name in sorted(filesystem.glob(path))]
-    if not objects:
-        raise UserError(f"no object matches {address}.")
-    return [(one, one) for one in objects]
+    return [(one, one) for one in find(address)]
 
 
-def fetch(address: str, downloads: Path) -> str:
-    """Return where an object can be opened: files are copied once, Zarr is read in place.
-
-    A copy that was cut short never gets the final name.
-
-    Raises
-    ------
-    UserError
-        If the address cannot be reached.
-    """
-    if "://" not in address or address.rstrip("/").endswith(".zarr"):
-        return address
-    key = hashlib.sha256(address.encode()).hexdigest()[:12]
-    path = downloads / f"{key}-{address.rsplit('/', 1)[-1]}"
-    if not path.exists():
-        downloads.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
-        with _reaching(address) as (filesystem, name):
-            filesystem.get_file(name, str(temporary))
-        temporary.replace(path)
-    return str(path)
-
-
-@contextmanager
-def _reaching(address: str) -> Iterator[tuple[Any, str]]:
-    """Give the filesystem and the path of an address; turn its failures into sentences."""
-    import fsspec
-
-    try:
-        yield fsspec.core.url_to_fs(address)
-    except ImportError as error:
-        extra = REMOTE_MENDS.get(address.partition("://")[0], "http")
-        raise UserError(f"{address} needs `pip install climbench[{extra}]`.") from error
-    except (OSError, ValueError, RuntimeError) as error:
-        if isinstance(error, OSError) and error.errno in DISK_FULL:
-            raise
-        raise UserError(f"{address} cannot be reached: {error}.") from error
+def wanted(source: Files, name: str, address: str) -> Wanted:
+    """Return what to fetch for an object of a source: its mirrors, and its published checksum."""
+    file = name.partition("?")[0].rstrip("/").rsplit("/", 1)[-1]
+    mirrors = tuple(one + file if one.endswith("/") else one for one in source.mirrors)
+    published = {"sha256": source.sha256, "md5": source.md5}
+    checksums = [f"{kind}:{sums[file]}" for kind, sums in published.items() if file in sums]
+    return Wanted(address, mirrors, next(iter(checksums), None))

@@ -1,7 +1,6 @@
 """Tar and zip files: unpacked once, and nothing that would land outside or is not a plain file."""
 
 import hashlib
-import os
 import shutil
 import stat
 import tarfile
@@ -13,8 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from climbench.errors import UserError, nearest
+from climbench.recipes.downloads.cache import locked, mark_used
 from climbench.recipes.schema import Files, as_list
-from climbench.recipes.sources.addresses import DISK_FULL
+from climbench.store.disk import DISK_FULL
 
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
 Member = tuple[str, IO[bytes]]
@@ -51,8 +51,10 @@ def members(path: str, where: str, source: Files, unpacked: Path) -> list[tuple[
         lacks the members.
     """
     folder = unpacked / _key(Path(path))
-    if not folder.is_dir():
-        _unpack(Path(path), where, folder)
+    with locked(folder):
+        if not folder.is_dir():
+            _unpack(Path(path), where, folder)
+        mark_used(folder)
     names = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
     found = []
     for pattern in as_list(source.archive or "*"):
@@ -73,7 +75,7 @@ def _key(path: Path) -> str:
 
 def _unpack(path: Path, where: str, folder: Path) -> None:
     """Write all members into a folder that gets its name when they are whole."""
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    temporary = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
@@ -94,12 +96,7 @@ def _unpack(path: Path, where: str, folder: Path) -> None:
     except UserError:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    try:
-        temporary.replace(folder)
-    except OSError:  # another builder was quicker with the same
-        shutil.rmtree(temporary, ignore_errors=True)
-        if not folder.is_dir():
-            raise
+    temporary.replace(folder)
 
 
 def _tar(path: Path, where: str) -> Iterator[Member]:

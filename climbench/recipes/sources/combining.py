@@ -11,6 +11,11 @@ from climbench.errors import UserError
 from climbench.recipes.steps.convert_units import same_unit
 from climbench.store.time_axis import hours
 
+FREQUENCIES = {"mon": 744.0, "day": 24.0, "6hr": 6.0, "3hr": 3.0, "1hr": 1.0}
+"""Longest usual step of CMIP's frequencies, hours."""
+
+YEAR = (8640.0, 8784.0)  # hours: means of years often keep the attribute of their months
+
 Named = tuple[str, xr.Dataset]
 Labelled = tuple[Mapping[str, Any], Named]
 
@@ -133,6 +138,26 @@ def check_gaps(name: str, dataset: xr.Dataset, missing: Sequence[str]) -> None:
                 f"{name}: times are missing between {before} and {after}; list them under "
                 "dates.missing if the archive lacks them."
             )
+
+
+def check_frequency(name: str, dataset: xr.Dataset) -> None:
+    """Refuse a time axis that is much coarser than the file's own attribute ``frequency`` says.
+
+    Raises
+    ------
+    UserError
+        Naming both.
+    """
+    usual = FREQUENCIES.get(str(dataset.attrs.get("frequency", "")))
+    if usual is None or dataset.sizes.get("time", 0) < 3:
+        return
+    step = float(np.median(np.diff(hours(dataset["time"]))))
+    if step > 1.5 * usual and not YEAR[0] <= step <= YEAR[1]:
+        raise UserError(
+            f"{name}: its attribute 'frequency' says '{dataset.attrs['frequency']}' and its times "
+            f"are {step / 24:g} days apart: some are missing; take 'checks: {{gaps: allow}}' if "
+            "that is meant."
+        )
 
 
 def along_labels(series: Sequence[Labelled]) -> Named:

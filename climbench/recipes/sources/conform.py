@@ -1,14 +1,15 @@
 """Names of coordinates, levels in hPa, missing values: what CF says, made explicit."""
 
-from collections.abc import Collection
-
 import numpy as np
 import xarray as xr
 
-from climbench.errors import UserError
+from climbench.errors import UserError, nearest
+from climbench.recipes.schema import Files
+from climbench.recipes.sources.places import check_grid, columns, in_degrees
 from climbench.recipes.steps.convert_units import conversion
 
 DEFAULT_FILL = 9.9e36  # netCDF's default fill value is 9.97e36, and some writers never declare it
+PACKED_FILL = {"int8": -127, "int16": -32767, "int32": -2147483647}  # and those of packed integers
 
 BY_UNITS = {
     "degrees_north": "latitude",
@@ -17,6 +18,12 @@ BY_UNITS = {
     "degrees_east": "longitude",
     "degree_east": "longitude",
     "degrees_e": "longitude",
+    "pa": "level",
+    "hpa": "level",
+    "mbar": "level",
+    "mb": "level",
+    "millibar": "level",
+    "millibars": "level",
 }
 BY_NAME = {
     "lat": "latitude",
@@ -30,92 +37,194 @@ BY_NAME = {
     "level": "level",
     "valid_time": "time",
     "year": "time",
+    "number": "member",
+    "realization": "member",
+    "member_id": "member",
+    "alt": "altitude",
+    "altitude": "altitude",
+    "elevation": "altitude",
 }
+BY_STANDARD_NAME = {
+    "latitude": "latitude",
+    "longitude": "longitude",
+    "time": "time",
+    "air_pressure": "level",
+    "realization": "member",
+}
+MAPS = ("grid_", "projection_")
+"""How standard names of a rotated pole or a map begin, whatever the axis is called."""
+
+SINGLE = {"isobaricInhPa", "isobaricInPa", "plev", "pressure", "pressure_level", "level"}
+"""Scalar coordinates that are the one pressure level of all fields."""
 
 
-def conform(
-    dataset: xr.Dataset, where: str, variables: Collection[str] | None = None
-) -> xr.Dataset:
+def conform(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
     """Return the gridded variables of a file, with the coordinate names of a store.
 
     Axes are recognised by their CF units, standard name or usual name and called ``time``,
-    ``level`` (hPa), ``latitude`` and ``longitude``. Bounds, grid mappings and everything else
-    that is not on the grid are left out, unless it is a series in time that is asked for by name.
-    Members without names are numbered from 1.
+    ``member``, ``level`` (hPa), ``latitude`` and ``longitude``. A single time or pressure level
+    becomes an axis of length one. Bounds, grid mappings and everything else that is not on the grid
+    are left out, unless it is a series in time that is asked for by name.
 
     Parameters
     ----------
     dataset
-        A file as xarray opens it.
+        A file as xarray opens it, with dates.
     where
         Its name, for errors.
-    variables
-        Those that are asked for by name.
+    source
+        Its ``variables``, ``fixed`` and ``flatten``.
 
     Raises
     ------
     UserError
         If the fields are not on a latitude-longitude grid, or levels are not pressures.
     """
-    dataset = dataset.rename(_axes(dataset))
-    scalar = [name for name in dataset.coords if dataset[name].ndim == 0]
+    dataset = _with_single_axes(dataset.rename(_axes(dataset)), source)
+    places = ("latitude", "longitude")
+    scalar = [n for n in dataset.coords if not dataset[n].ndim and n not in places]
     dataset = dataset.drop_vars(scalar)
-    if "member" in dataset.dims and "member" not in dataset.coords:
-        dataset = dataset.assign_coords(member=np.arange(1, dataset.sizes["member"] + 1))
+    if source.series:
+        return _numeric(dataset, {"time"}, {"time", "member"}, where)
+    if source.stations is not None:
+        return _of_stations(dataset, source.stations, where)
     series = [
         name
         for name, array in dataset.data_vars.items()
-        if name in (variables or ()) and array.dims == ("time",)
+        if name in (source.variables or ()) and array.dims == ("time",)
     ]
-    if variables and set(series) == set(variables):
+    if source.variables and set(series) == set(source.variables):
         return dataset[series]
-    for axis in ("latitude", "longitude"):
-        if axis in dataset.variables and dataset[axis].ndim != 1:
-            raise UserError(
-                f"{where}: '{axis}' has dimensions {dataset[axis].dims}: a curvilinear grid; "
-                "interpolate it to a latitude-longitude grid first."
-            )
-        if axis not in dataset.dims:
-            dims = ", ".join(map(str, dataset.dims)) or "none"
-            raise UserError(f"{where}: there is no {axis} axis among its dimensions ({dims}).")
+    if source.flatten:
+        dataset = columns(dataset, where)
+    else:
+        check_grid(dataset, where)
+        dataset = in_degrees(dataset, where)
+    plane = {"column"} if source.flatten else {*places}
     bounds = {str(dataset[n].attrs.get("bounds")) for n in dataset.variables}
     gridded = [
         name
         for name, array in dataset.data_vars.items()
-        if {"latitude", "longitude"} <= set(array.dims)
-        and name not in bounds
-        and array.dtype.kind in "fiub"
+        if plane <= set(array.dims) and name not in bounds and array.dtype.kind in "fiub"
     ]
     dataset = dataset[[*gridded, *series]]
-    extra = [name for name in dataset.coords if name not in dataset.dims]
-    return _levels(dataset.drop_vars(extra), where)
+    kept = {*map(str, dataset.dims), *(places if source.flatten else ())}
+    return _levels(dataset.drop_vars([n for n in dataset.coords if n not in kept]), where)
+
+
+def _numeric(dataset: xr.Dataset, needed: set[str], allowed: set[str], where: str) -> xr.Dataset:
+    """Return the variables of numbers with these dimensions, and no other coordinates.
+
+    Raises
+    ------
+    UserError
+        If there are none.
+    """
+    bounds = {str(dataset[n].attrs.get("bounds")) for n in dataset.variables}
+    names = [
+        name
+        for name, array in dataset.data_vars.items()
+        if needed <= {*array.dims} <= allowed
+        and name not in bounds
+        and array.dtype.kind in "fiub"
+        and " since " not in str(array.attrs.get("units", ""))  # other times
+    ]
+    if not names:
+        raise UserError(f"{where} has no variable of numbers along {' and '.join(sorted(needed))}.")
+    kept = {*allowed, *(("latitude", "longitude", "altitude") if "station" in allowed else ())}
+    return dataset[names].drop_vars([n for n in dataset[names].coords if n not in kept])
+
+
+def _of_stations(dataset: xr.Dataset, dimension: str, where: str) -> xr.Dataset:
+    """Return the series of stations, with the place of each; the altitude may be unknown.
+
+    Raises
+    ------
+    UserError
+        If there is no such dimension, or the stations have no places.
+    """
+    if dimension not in dataset.dims:
+        hint = nearest(dimension, map(str, dataset.dims))
+        raise UserError(f"{where} has no dimension '{dimension}' of stations: {hint}")
+    dataset = dataset.rename({dimension: "station"} if dimension != "station" else {})
+    for axis in ("latitude", "longitude"):
+        if axis not in dataset.variables or dataset[axis].dims != ("station",):
+            raise UserError(f"{where}: its stations have no {axis} each.")
+    if "altitude" not in dataset.variables:
+        unknown = np.full(dataset.sizes["station"], np.nan)
+        dataset = dataset.assign_coords(altitude=("station", unknown, {"units": "m"}))
+    if "station" not in dataset.coords:
+        labels = [str(number) for number in range(dataset.sizes["station"])]
+        dataset = dataset.assign_coords(station=labels)
+    dataset = dataset.set_coords(["latitude", "longitude", "altitude"])
+    return _numeric(dataset, {"time", "station"}, {"time", "station", "member"}, where)
 
 
 def _axes(dataset: xr.Dataset) -> dict[str, str]:
     """Return the new names of the axes: dimension coordinates first, by units, then by name."""
     names: dict[str, str] = {}
-    for name in map(str, dataset.dims):
-        if name not in dataset.variables:
-            continue
+    axes = [str(n) for n in dataset.dims if n in dataset.variables]
+    single = [str(n) for n in dataset.coords if not dataset[n].ndim and n in ("valid_time",)]
+    for name in [*axes, *single]:
         axis = dataset[name]
         units = str(axis.attrs.get("units", "")).lower()
+        standard_name = str(axis.attrs.get("standard_name", ""))
         found = BY_UNITS.get(units) or BY_NAME.get(name.lower())
-        if axis.attrs.get("standard_name") == "time" or axis.attrs.get("axis") == "T":
+        if axis.attrs.get("axis") == "T":
             found = "time"
-        if axis.attrs.get("standard_name") == "air_pressure":
-            found = "level"
+        found = BY_STANDARD_NAME.get(standard_name, found)
+        if standard_name.startswith(MAPS):
+            found = None
         free = found == name or found not in dataset.variables
         if found and free and found not in names.values():
             names[name] = found
     for name in map(str, dataset.variables):  # two-dimensional ones, to be refused by name
-        found = BY_NAME.get(name.lower())
-        taken = {*names.values(), *map(str, dataset.variables)}
-        if found and name not in names and found not in taken:
-            names[name] = found
+        standard_name = str(dataset[name].attrs.get("standard_name", ""))
+        found = BY_NAME.get(name.lower()) or BY_STANDARD_NAME.get(standard_name)
+        if standard_name.startswith(MAPS):
+            continue
+        taken = {*names.values(), *map(str, dataset.variables), *map(str, dataset.dims)}
+        if (
+            found in ("latitude", "longitude", "altitude")
+            and name not in names
+            and found not in taken
+        ):
+            names[name] = str(found)
     return {old: new for old, new in names.items() if old != new}
 
 
+def _with_single_axes(dataset: xr.Dataset, source: Files) -> xr.Dataset:
+    """Return a file whose only time or pressure level is an axis of its fields."""
+    if source.fixed and dataset.sizes.get("time") == 1:
+        return dataset.isel(time=0, drop=True)
+    if "time" in dataset.coords and not dataset["time"].ndim and not source.fixed:
+        if dataset["time"].dtype.kind in "MO":
+            dataset = _expanded(dataset, "time")
+    for name in SINGLE & {*map(str, dataset.coords)} if "level" not in dataset.dims else ():
+        units = str(dataset[name].attrs.get("units", "")).lower()
+        if not dataset[name].ndim and BY_UNITS.get(units) == "level":
+            return _expanded(dataset.rename({name: "level"}), "level")
+    return dataset
+
+
+def _expanded(dataset: xr.Dataset, name: str) -> xr.Dataset:
+    """Return the dataset with a scalar coordinate as an axis of its fields, not of other grids."""
+    attributes, value = dataset[name].attrs, dataset[name].values.reshape(1)
+    bare = dataset.drop_vars(name)
+    fields = {n: a.expand_dims(name) for n, a in bare.data_vars.items() if name not in a.dims}
+    return bare.assign(fields).assign_coords({name: (name, value, attributes)})
+
+
 def _levels(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    for name in map(str, dataset.dims):
+        axis = dataset[name].attrs if name in dataset.coords else {}
+        if "hybrid" in f"{name} {axis.get('standard_name', '')}" or "sigma" in str(
+            axis.get("standard_name", "")
+        ):
+            raise UserError(
+                f"{where}: '{name}' are model levels, not pressures: interpolate the fields to "
+                "pressure levels first."
+            )
     if "level" not in dataset.dims:
         return dataset
     level = dataset["level"]
@@ -123,6 +232,13 @@ def _levels(dataset: xr.Dataset, where: str) -> xr.Dataset:
     factor, offset = conversion(unit, "hPa", f"{where}: level")
     values = np.round(level.values.astype(np.float64) * factor + offset, 6)
     return dataset.assign_coords(level=("level", values, level.attrs | {"units": "hPa"}))
+
+
+def numbered(dataset: xr.Dataset) -> xr.Dataset:
+    """Return the dataset with members numbered from 1, where they have no names."""
+    if "member" in dataset.dims and "member" not in dataset.coords:
+        return dataset.assign_coords(member=np.arange(1, dataset.sizes["member"] + 1))
+    return dataset
 
 
 def without_default_fill(array: xr.DataArray) -> xr.DataArray:
@@ -133,7 +249,13 @@ def without_default_fill(array: xr.DataArray) -> xr.DataArray:
     array
         In chunks: a comparison would read a field that is not.
     """
-    declared = {"_FillValue", "missing_value", "scale_factor"} & set(array.encoding)
-    if array.dtype not in (np.float32, np.float64) or declared:
+    stored = array.encoding
+    if array.dtype not in (np.float32, np.float64) or {"_FillValue", "missing_value"} & set(stored):
         return array
-    return array.where(np.abs(array) < DEFAULT_FILL)
+    if "scale_factor" not in stored:
+        return array.where(np.abs(array) < DEFAULT_FILL)
+    fill = PACKED_FILL.get(str(stored.get("dtype")))
+    if fill is None:
+        return array
+    scale, offset = float(stored["scale_factor"]), float(stored.get("add_offset", 0.0))
+    return array.where(np.abs(array - (fill * scale + offset)) > abs(scale) / 2)

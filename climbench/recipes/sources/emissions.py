@@ -5,8 +5,9 @@ from pathlib import Path
 import xarray as xr
 
 from climbench.errors import UserError, nearest
+from climbench.recipes.downloads import fetch, shown
 from climbench.recipes.schema import Emissions, Files
-from climbench.recipes.sources.addresses import fetch, locate
+from climbench.recipes.sources.addresses import locate
 from climbench.recipes.sources.rcmip import rcmip_emissions
 from climbench.recipes.sources.source import Input, Surroundings
 from climbench.simulate.emissions import ssp_emissions
@@ -28,7 +29,7 @@ def open_emissions(
     table = Files(kind="files", address=source.address, local=source.local)
     ((name, address),) = locate(table, None, surroundings)
     path = Path(fetch(address, surroundings.downloads))
-    return rcmip_emissions(path), (Input(name, record=source_record(path)),)
+    return rcmip_emissions(path), (Input(shown(name), record=source_record(path)),)
 
 
 def add_emissions(dataset: xr.Dataset, source: Emissions, emissions: xr.Dataset) -> xr.Dataset:

@@ -1,8 +1,8 @@
 """Opening one file, whatever its format, or saying in a sentence why not."""
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pyproj  # noqa: F401  loaded before eccodes, or the first map corrupts memory
 import xarray as xr
@@ -11,11 +11,35 @@ from climbench.errors import UserError, nearest
 from climbench.recipes.schema import Files
 from climbench.recipes.sources.classic_netcdf import classic_length
 from climbench.recipes.sources.conform import conform, without_default_fill
+from climbench.recipes.sources.grib import open_grib
+from climbench.recipes.sources.remote_zarr import open_remote_zarr
+from climbench.recipes.sources.times import check_times, time_from_name, with_dates
 
 CHUNK_BYTES = 2**24  # of a dask chunk: what one thread holds
 
+OTHER_FORMATS = {
+    b"version https://git-lfs": "a Git LFS pointer, not the data: run `git lfs pull` where it "
+    "came from",
+    b"<!doctype": "a web page, not the data: the download was refused",
+    b"<html": "a web page, not the data: the download was refused",
+    b"<?xml": "a web page, not the data: the download was refused",
+    b"\x00\x00\x01\x00\x00\x00": "a Met Office PP file: convert it to NetCDF first, as with "
+    "`iris.save(iris.load(path), 'fields.nc')`",
+    b"\x0e\x03\x13\x01": "HDF4, which is not read here: convert it to NetCDF first",
+    b"bufr": "BUFR, which holds observations and no fields: convert it to a table first",
+    b"\x1f\x8b": "compressed as a whole: unpack it with `gunzip` first",
+    b"par1": "a Parquet table, not gridded data: give it to a source of tables",
+}
+"""First bytes of what is sometimes taken for data of a grid, in lower case, and the mend."""
 
-def open_file(path: str, where: str, source: Files) -> xr.Dataset:
+
+def open_file(
+    path: str,
+    where: str,
+    source: Files,
+    narrow: Callable[[xr.Dataset], xr.Dataset] | None = None,
+    chunks: Path | None = None,
+) -> xr.Dataset:
     """Open one file or Zarr store lazily, in chunks along time.
 
     Parameters
@@ -26,6 +50,10 @@ def open_file(path: str, where: str, source: Files) -> xr.Dataset:
         How to call it in errors and in the store.
     source
         Which variables, GRIB keys and units.
+    narrow
+        How to cut out of a Zarr store what is wanted, in place of chunks along time.
+    chunks
+        Folder for chunks of a remote Zarr store that are read again.
 
     Raises
     ------
@@ -37,12 +65,17 @@ def open_file(path: str, where: str, source: Files) -> xr.Dataset:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Failed to open Zarr store with consol")
             warnings.filterwarnings("ignore", message="Unable to decode time axis into full")
-            dataset = xr.open_dataset(path, **_arguments(kind, source))
+            dataset = _opened(path, where, kind, source, chunks)
+    except UserError:
+        raise
     except ImportError as error:
         raise UserError(f"{where}: reading {kind} needs `pip install climbench[grib]`.") from error
     except Exception as error:  # every engine has exceptions of its own
         raise UserError(f"{where} cannot be read as {kind}: {_short(error)}.") from error
-    dataset = conform(dataset, where, source.variables)
+    if source.time_from_name is not None:
+        dataset = time_from_name(dataset, where, source.time_from_name)
+    dataset = conform(with_dates(dataset, where, source), where, source)
+    check_times(dataset, where)
     if source.variables is not None:
         for name in source.variables:
             if name not in dataset.data_vars:
@@ -52,7 +85,8 @@ def open_file(path: str, where: str, source: Files) -> xr.Dataset:
     for name, unit in source.units.items():
         if name in dataset:
             dataset[name].attrs["units"] = unit
-    return _chunked(dataset).map(without_default_fill, keep_attrs=True)
+    in_chunks = narrow(dataset) if narrow and kind == "Zarr" else _chunked(dataset)
+    return in_chunks.map(without_default_fill, keep_attrs=True)
 
 
 def _format(path: str, where: str) -> str:
@@ -76,12 +110,9 @@ def _format(path: str, where: str) -> str:
         return "NetCDF"
     if b"GRIB" in start:
         return "GRIB"
-    if start.startswith(b"version https://git-lfs"):
-        raise UserError(
-            f"{where} is a Git LFS pointer, not the data: run `git lfs pull` where it came from."
-        )
-    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise UserError(f"{where} is a web page, not the data: the download was refused.")
+    for first, words in OTHER_FORMATS.items():
+        if start.lstrip().lower().startswith(first):
+            raise UserError(f"{where} is {words}.")
     raise UserError(f"{where} is empty or no NetCDF, GRIB or Zarr: fetch it again.")
 
 
@@ -94,14 +125,18 @@ def _check_classic(path: Path, where: str) -> None:
         raise UserError(f"{where} is cut short or damaged: fetch it again.")
 
 
-def _arguments(kind: str, source: Files) -> dict[str, Any]:
+def _opened(
+    path: str, where: str, kind: str, source: Files, chunks: Path | None = None
+) -> xr.Dataset:
+    """Return a file as xarray opens it, its dates not decoded."""
     if kind == "GRIB":
-        # no index file beside the data, and no skipping of damaged messages
-        options = {"indexpath": "", "errors": "raise", "filter_by_keys": dict(source.keys)}
-        return {"engine": "cfgrib", "backend_kwargs": options, "cache": False}
-    if kind == "Zarr":
-        return {"engine": "zarr", "chunks": None, "cache": False}
-    return {"engine": "netcdf4", "cache": False}
+        return open_grib(path, where, source)
+    if "://" in path:
+        return open_remote_zarr(path, chunks)
+    engine = "zarr" if kind == "Zarr" else "netcdf4"
+    return xr.open_dataset(
+        path, engine=engine, chunks=None, decode_times=False, decode_timedelta=False, cache=False
+    )
 
 
 def _chunked(dataset: xr.Dataset) -> xr.Dataset:

@@ -28,6 +28,8 @@ class Input:
         What identifies it where there are no bytes to measure.
     unread
         Whether a plan has left it where it is.
+    about
+        What it says of itself that identifies it, such as a tracking id of CMIP.
     """
 
     address: str
@@ -36,6 +38,7 @@ class Input:
     hours: tuple[float, float] | None = None
     record: dict[str, Any] | None = None
     unread: bool = False
+    about: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ SPELLINGS = {
     "-": "dimensionless",
     "1": "dimensionless",
     "(0 - 1)": "dimensionless",
+    "unitless": "dimensionless",
     "%": "percent",
     "degk": "kelvin",
     "deg_k": "kelvin",
@@ -130,7 +131,7 @@ def spell(unit: str) -> str:
 
     text = unit.strip()
     known = SPELLINGS.get(text.lower())
-    return known or re.sub(r"([A-Za-z])\^?(-?\d+)", r"\1**\2", text)
+    return known or re.sub(r"([A-Za-z])\^?\+?(-?\d+)", r"\1**\2", text)
 
 
 def same_unit(one: str | None, other: str | None) -> bool:

@@ -8,8 +8,19 @@ from numpy.typing import NDArray
 
 from climbench.recipes.steps.step import Step
 
-DIMENSIONS = ("source_id", "scenario", "member", "time", "level", "latitude", "longitude")
-"""Dimensions of a store, in order."""
+DIMENSIONS = (
+    "source_id",
+    "scenario",
+    "member",
+    "time",
+    "level",
+    "station",
+    "column",
+    "latitude",
+    "longitude",
+)
+"""Dimensions of a store, in order: maps end in latitude and longitude, observations in ``station``,
+unstructured grids in ``column``; series, such as telemetry, have ``time`` only."""
 
 
 class Sort(Step):

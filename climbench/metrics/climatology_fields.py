@@ -7,12 +7,19 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from climbench.evaluation.slab import as_slice
-from climbench.metrics.climatology import DAYS, DaySums, box_weights, triangular_weights
+from climbench.metrics.climatology import (
+    DAYS,
+    DaySums,
+    box_weights,
+    counts_twice,
+    triangular_weights,
+)
 from climbench.metrics.climatology_quantiles import window_quantiles
+from climbench.store.positions import as_slice
 
 Index = NDArray[np.int64]
 
@@ -48,6 +55,23 @@ class Steps:
     again: NDArray[np.bool_]
     first: str
     last: str
+
+    @classmethod
+    def at(cls, index: pd.Index, position: Index) -> "Steps":
+        """Return the steps at ascending positions of a time axis, dates of any calendar."""
+        chosen = index[position]
+        time = xr.DataArray(chosen, dims="time").dt
+        hours, hour = np.unique(time.hour.values, return_inverse=True)
+        day = time.dayofyear.values.astype(np.int64) - 1
+        return cls(
+            position=position,
+            hours=hours.astype(np.int64),
+            hour=hour.astype(np.int64),
+            day=day,
+            again=counts_twice(day, time.days_in_year.values),
+            first=chosen.min().strftime("%Y-%m-%dT%H:%M"),
+            last=chosen.max().strftime("%Y-%m-%dT%H:%M"),
+        )
 
     def of(self, hour: int) -> tuple[Index, Index]:
         """Return steps and days of one hour, with the steps that stand for two days twice."""

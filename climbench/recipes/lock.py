@@ -1,0 +1,64 @@
+"""The folder of the stores: one builder of a store at a time, and a disk that may be full."""
+
+import errno
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from climbench.errors import UserError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Hold the lock of a store; wait for another builder and say who it is."""
+    holder = path.with_name(f".{path.name}.holder")
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        who = holder.read_text() if holder.exists() else "another process"
+        Console(stderr=True).print(f"{path.name} is being built by {who}; waiting for it ...")
+        lock.acquire()
+    try:
+        holder.write_text(f"process {os.getpid()} on {socket.gethostname()}")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+@contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Make the folder of a store, and say what to do when the disk refuses to take more.
+
+    Raises
+    ------
+    UserError
+        If the folder may not be written, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except PermissionError as error:
+        raise UserError(
+            f"{error.filename} may not be written: choose another folder with stores_dir."
+        ) from error
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        raise UserError(
+            f"the disk is full at {path.parent}: free some space and run the same build again, it "
+            "goes on from the parts that are finished."
+        ) from error
+
+
+def building_folder(path: Path) -> Path:
+    """Return where a store lies while it is built."""
+    return path.with_name(path.name + ".building")

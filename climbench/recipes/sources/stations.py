@@ -1,0 +1,81 @@
+"""Stations: where they are, and which of them share one record."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+
+import numpy as np
+import xarray as xr
+
+from climbench.errors import UserError, nearest
+
+Places = dict[str, tuple[float | None, float | None, float | None]]
+ATTRIBUTES = {
+    "latitude": {"standard_name": "latitude", "units": "degrees_north"},
+    "longitude": {"standard_name": "longitude", "units": "degrees_east"},
+    "altitude": {"standard_name": "altitude", "units": "m"},
+}
+SAME = 0.99  # share of common values that are equal, from which on two records are one
+LEAST = 500  # common values that are needed to tell
+SAMPLE = 5000  # times that are looked at
+MANY = 400  # stations, beyond which not every pair is compared
+
+
+def with_places(
+    dataset: xr.Dataset, places: Mapping[str, Sequence[float | None]], where: str
+) -> xr.Dataset:
+    """Return a dataset with latitude, longitude and altitude of each station.
+
+    Raises
+    ------
+    UserError
+        If a station has no place, or none on the globe; only the altitude may be missing.
+    """
+    names = [str(name) for name in dataset["station"].values]
+    table = np.full((len(names), 3), np.nan)
+    for at, name in enumerate(names):
+        if name not in places:
+            raise UserError(
+                f"{where}: station '{name}' has no coordinates: add them to 'stations.places' "
+                f"({nearest(name, places)})"
+                if places
+                else f"{where}: station '{name}' has no coordinates: add them to 'stations.places'."
+            )
+        table[at] = [np.nan if one is None else float(one) for one in places[name]]
+        latitude, longitude = table[at, :2]
+        if not (abs(latitude) <= 90 and abs(longitude) <= 360):
+            raise UserError(
+                f"{where}: station '{name}' has the coordinates {latitude:g}, {longitude:g}, which "
+                "are no latitude and longitude: give them in 'stations.places'."
+            )
+    columns = zip(ATTRIBUTES.items(), table.T, strict=True)
+    return dataset.assign_coords(
+        {name: ("station", values, attributes) for (name, attributes), values in columns}
+    )
+
+
+def twins(dataset: xr.Dataset) -> xr.Dataset:
+    """Return a dataset that says which stations share one record, and warn of them.
+
+    Such stations must not be split between training and test. Each variable of many values is
+    compared; the names of the pairs come into the attribute ``comment``.
+    """
+    names = [str(name) for name in dataset["station"].values]
+    if not 2 <= len(names) <= MANY:
+        return dataset
+    found: dict[tuple[str, str], list[str]] = {}
+    for label, array in dataset.data_vars.items():
+        values = array.isel(time=slice(0, SAMPLE)).values
+        if len(np.unique(values[np.isfinite(values)])) < 30:
+            continue  # of few values, such as rain, many are equal by chance
+        for one, other in combinations(range(len(names)), 2):
+            common = np.isfinite(values[:, one]) & np.isfinite(values[:, other])
+            equal = values[common, one] == values[common, other]
+            if equal.size >= LEAST and equal.mean() >= SAME:
+                found.setdefault((names[one], names[other]), []).append(str(label))
+    if not found:
+        return dataset
+    pairs = [f"{one} and {other} ({', '.join(v)})" for (one, other), v in found.items()]
+    words = f"stations that share one record: {'; '.join(pairs)}"
+    warnings.warn(f"{words}: keep them on one side of a split.", UserWarning, stacklevel=2)
+    return dataset.assign_attrs(comment=words)
