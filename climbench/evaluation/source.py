@@ -19,7 +19,7 @@ from climbench.evaluation.axes import with_known_axes
 from climbench.evaluation.slab import Slab, is_identity, is_plain
 from climbench.metrics.fields import Index, Layout
 from climbench.recipes.sources.remote_zarr import open_remote_zarr, remote_record
-from climbench.store import is_repository, is_store, open_store
+from climbench.store import is_repository, is_store, open_store, store_hash, store_identity
 from climbench.store.positions import as_slice
 
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
@@ -281,7 +281,9 @@ def content_hash(data: xr.Dataset | Path | str | None) -> str:
     Returns
     -------
     str
-        A local file: SHA-256 of its bytes. A local Zarr group: SHA-256 over name and size of each
+        A store of climbench, open or not: that of its recipe and sources, wherever it was built, so
+        that scores from two machines can be compared. A local file: SHA-256 of its bytes. Another
+        local Zarr group: SHA-256 over name and size of each
         file and the bytes of small ones (all metadata). A dataset or remote address: the hash
         that its attributes carry; a remote group without: that of its metadata. Empty where
         there is none.
@@ -289,10 +291,13 @@ def content_hash(data: xr.Dataset | Path | str | None) -> str:
     if data is None:
         return ""
     if isinstance(data, xr.Dataset):
-        return str(data.attrs.get("store_hash") or data.attrs.get("recipe_hash") or "")
+        known = store_identity(data.attrs) if "recipe_hash" in data.attrs else ""
+        return str(data.attrs.get("store_hash", known))
     if "://" in str(data):
         return content_hash(_open(data, str(data))) or str(remote_record(str(data))["etag"])
     path = Path(data)
+    if is_store(path):
+        return store_hash(path)
     digest = hashlib.sha256()
     if path.is_file():
         with path.open("rb") as file:

@@ -72,6 +72,11 @@ class ClimateModelsConfig(RunConfig):
                     raise UserError(
                         f"option '{option}' = {name} is no model: {nearest(name, self.models)}"
                     )
+        if self.fine_tuned and self.models[self.fine_tuned].optimizer is None:
+            raise UserError(
+                f"option 'fine_tuned' = {self.fine_tuned} is fitted by a formula: name a model "
+                "with an optimizer."
+            )
         if self.unseen in self.seen:
             raise UserError(f"option 'unseen' = {self.unseen} is in 'seen': leave it in one.")
         if len(set(self.seen)) < len(self.seen):
@@ -173,19 +178,9 @@ def _run(name: str, config: RunConfig, trained_on: str) -> tuple[str, pd.DataFra
 
 
 def _tuned(config: ClimateModelsConfig, together: RunConfig) -> dict[str, Any]:
-    """Return the model to be trained on the unseen climate model: from old weights, and from new.
-
-    Raises
-    ------
-    UserError
-        If the model has no weights that a training could go on from.
-    """
+    """Return the model to be trained on the unseen climate model, from old weights and new."""
     name = str(config.fine_tuned)
     model = config.models[name]
-    if model.optimizer is None:
-        raise UserError(
-            f"option 'fine_tuned' = {name} is fitted by a formula: name a model with an optimizer."
-        )
     _, task = prepare(together)
     checkpoint, _ = fit(together, task, name, model)
     tuned = model.model_copy(update={"initial_weights": checkpoint})

@@ -15,7 +15,7 @@ from climbench.errors import UserError, nearest
 from climbench.grids import latitude_weights
 from climbench.prediction.pathway import Pathway, read_pathway
 from climbench.prediction.projected_maps import MapsWriter, stamps
-from climbench.prediction.world_emissions import drivers, history_of
+from climbench.prediction.world_emissions import drivers, history_of, world_total
 from climbench.store import store_hash
 from climbench.store.provenance import file_sha256
 from climbench.tasks import Emulation
@@ -246,13 +246,12 @@ def residual_deviation(
 
 
 def _beyond_training(task: Emulation, pathway: Pathway) -> list[str]:
-    """Return a sentence on each global input that leaves the range of the training scenarios."""
+    """Return a sentence on each input whose world total leaves the range of training."""
     notes = []
     trained = task.dataset.sel(scenario=list(task.train_scenarios))
     for name, values in pathway.values.items():
-        if "latitude" in trained[name].dims:
-            continue
-        low, high = float(trained[name].min()), float(trained[name].max())
+        totals = world_total(trained[name])
+        low, high = float(np.nanmin(totals)), float(np.nanmax(totals))
         value = values.max() if values.max() > high else values.min()
         if not low <= value <= high:
             notes.append(

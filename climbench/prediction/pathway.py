@@ -109,7 +109,8 @@ def read_pathway(path: Path, inputs: Sequence[str], history: History) -> Pathway
 def _table(path: Path, inputs: Sequence[str]) -> pd.DataFrame:
     """Return the file's columns by name, without units."""
     try:
-        table = pd.read_csv(path, comment="#", skipinitialspace=True)
+        table = pd.read_csv(path, comment="#", skipinitialspace=True, index_col=False)
+        table = table.loc[:, [not str(name).startswith("Unnamed:") for name in table.columns]]
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}: give scenario=FILE.csv.") from error
     except (OSError, ValueError) as error:

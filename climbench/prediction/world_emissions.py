@@ -96,10 +96,16 @@ def drivers(
         before = np.array([history.at(name, year) for year in years[:back]])
         if not np.isfinite(before).all():
             lacking = years[:back][~np.isfinite(before)]
+            begin = int(history.years[0])
+            mend = (
+                f"the store's history begins in {begin}, so begin in {begin + back} or later."
+                if lacking[0] < begin
+                else f"the store's history ends in {history.last_year(name)}, so give these years "
+                "in the file."
+            )
             raise UserError(
                 f"the window of {signature.history} years before {first} lacks '{name}' in "
-                f"{_span(lacking)}: the store's history ends in {history.last_year(name)}, so "
-                "give these years in the file."
+                f"{_span(lacking)}: {mend}"
             )
         totals = np.concatenate([before, pathway.values[name]])
         if "latitude" in dataset[name].dims:

@@ -5,7 +5,7 @@ from climbench.store.describe import describe_store
 from climbench.store.disk import disk_full_is_a_user_error
 from climbench.store.expected import as_expected, expected_names, with_expected
 from climbench.store.layout import create_store, encoding, shard_files, write_part
-from climbench.store.opening import is_store, open_store, store_hash
+from climbench.store.opening import is_store, open_store, store_hash, store_identity
 from climbench.store.packed import pack
 from climbench.store.provenance import software_versions, source_record
 from climbench.store.reader import PackedReader
@@ -36,6 +36,7 @@ __all__ = [
     "source_record",
     "split_channel",
     "store_hash",
+    "store_identity",
     "time_step",
     "with_expected",
     "write_part",

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -114,8 +116,12 @@ def store_hash(path: Path | str) -> str:
     Two stores that were built from the same recipe and the same source objects have the same
     hash, wherever these lie.
     """
-    attributes = dict(zarr.open_group(zarr_store(path), mode="r").attrs)
+    return store_identity(dict(zarr.open_group(zarr_store(path), mode="r").attrs))
+
+
+def store_identity(attributes: Mapping[str, Any]) -> str:
+    """Return the hash of a store from its root attributes, see :func:`store_hash`."""
     sources = json.loads(str(attributes.get("sources", "[]")))
     marks = sorted(str(s.get("sha256") or (s.get("etag"), s.get("size"))) for s in sources)
-    identity = json.dumps([attributes["recipe_hash"], marks], sort_keys=True)
-    return hashlib.sha256(identity.encode()).hexdigest()
+    text = json.dumps([attributes["recipe_hash"], marks], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,6 +1,7 @@
 """Fitting a model to a task: every model goes through Lightning's ``Trainer.fit``."""
 
 import logging
+import signal
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 
 from climbench.config import ModelConfig, TrainerConfig
 from climbench.errors import UserError
@@ -93,7 +94,10 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         resume = str(last) if last.exists() else None
         if model.initial_weights is not None and resume is None:
             load_initial_weights(module.network, model.initial_weights)
-        fitting.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
+        try:
+            fitting.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
+        except SIGTERMException as stop:  # which by itself exits as if all were done
+            raise SystemExit(128 + signal.SIGTERM) from stop
         if fitting.is_global_zero:
             if model.optimizer is not None:
                 _take_best(directory / "best.ckpt", module, model.name)

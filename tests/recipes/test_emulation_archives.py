@@ -134,7 +134,9 @@ def test_em_mpi_members_units_and_stamps_fit_together(tmp_path: Path) -> None:
     scenarios = ["historical", "ssp126", "ssp245", "ssp370", "ssp585"]
     archives.em_mpi(tmp_path / "data" / "em_mpi", scenarios)
     overrides = YEARS | {
-        "checks": {"constant_fields": ["tas", "pr", "diurnal_temperature_range", "tas_anomaly"]},
+        "checks": {
+            "constant_fields": ["tas", "pr", "pr90", "diurnal_temperature_range", "tas_anomaly"]
+        },
         "steps": [
             step if "derive" not in step else {"derive": step["derive"] | {"anomaly": anomaly}}
             for step in load_recipe("em_mpi").resolved()["steps"]
