@@ -12,7 +12,7 @@ from rich.console import Console
 
 from climbench.recipes import build, load_recipe, plan
 from climbench.recipes.parts import lay_out
-from climbench.recipes.plan import Plan
+from climbench.recipes.plan import Plan, duration, size
 
 WriteRecipe = Callable[..., Path]
 
@@ -84,8 +84,7 @@ def test_the_whole_of_era5_is_planned_without_a_byte_of_it(tmp_path: Path) -> No
     hours = planned.bytes / planned.throughput.speed / 3600
     assert planned.worker_hours == pytest.approx(hours)
     text = shown(planned)
-    print(text)
     assert "31.1 TiB before compression" in text
     assert f"{len(planned.layout.parts)} parts along time" in text
-    assert f"days ({hours:,.0f} hours) for one worker" in text
+    assert f"{duration(hours)} for one worker at {size(planned.throughput.speed)}/s" in text
     assert "until it is finished, 31.1 TiB of disk besides" in text  # a part is one time
