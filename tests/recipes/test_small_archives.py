@@ -1,0 +1,115 @@
+"""Small archives of one file or a file a year, real where there are some, else in their layout."""
+
+from pathlib import Path
+
+import netCDF4
+import numpy as np
+import pytest
+import xarray as xr
+
+from climbench.testing.recipe_contract import check_recipe
+
+KELVIN = 273.15
+
+
+def write(path: Path, name: str, units: str, time: xr.CFTimeIndex, levels: bool = False) -> None:
+    """Fields as NOAA PSL writes them: north to south, missing values as -9.96921e36."""
+    axes = {"time": time}
+    if levels:
+        axes["level"] = ("level", np.float32([1000, 500, 100]), {"units": "millibar"})
+    axes["lat"] = ("lat", np.linspace(75, -75, 6, dtype="f4"), {"units": "degrees_north"})
+    axes["lon"] = ("lon", np.arange(0, 360, 45, dtype="f4"), {"units": "degrees_east"})
+    shape = [len(time), *([3] if levels else []), 6, 8]
+    field = np.random.default_rng(0).uniform(1, 20, shape).astype("f4")
+    if not levels:
+        field[..., 0, :] = np.nan  # land
+    data = xr.Dataset({name: (tuple(axes), field, {"units": units})}, axes)
+    path.parent.mkdir(exist_ok=True)
+    data.to_netcdf(path, encoding={name: {"_FillValue": np.float32(-9.96921e36)}})
+
+
+def few(start: str, end: str) -> dict:
+    return {"dates": {"start": start, "end": end}, "statistics": {"period": None}}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "file", "frequency"),
+    [("noaa_ersst", "ersst/sst.mnmean.nc", "MS"), ("oisst", "oisst/sst.day.mean.2001.nc", "1D")],
+)
+def test_sea_surface_is_kelvin_south_to_north(recipe, file, frequency, tmp_path):
+    time = xr.date_range("2001-01-01", periods=12, freq=frequency)
+    path = tmp_path / file
+    write(path, "sst", "degC", time)
+    if recipe == "oisst":  # goes from south to north
+        turned = xr.load_dataset(path).isel(lat=slice(None, None, -1))
+        turned.to_netcdf(path)
+    (tmp_path / "stores").mkdir()
+    store = check_recipe(
+        recipe, tmp_path / "stores", few("2001-01-01", str(time[-1])[:10]), tmp_path
+    )
+    with netCDF4.Dataset(path) as original:
+        order = np.argsort(original["lat"][:])
+        expected = np.ma.filled(original["sst"][:], np.nan)[:, order] + KELVIN
+    np.testing.assert_allclose(store["sea_surface_temperature"].values, expected, rtol=1e-6)
+
+
+def test_pressure_levels_of_four_files_are_one_store(tmp_path):
+    time = xr.date_range("2001-01-01", periods=8, freq="6h")
+    names = {
+        "air": ("degK", "temperature"),
+        "hgt": ("m", "geopotential_height"),
+        "uwnd": ("m/s", "u_component_of_wind"),
+        "vwnd": ("m/s", "v_component_of_wind"),
+    }
+    for name, (units, _) in names.items():
+        write(tmp_path / f"ncep_reanalysis/{name}.2001.nc", name, units, time, levels=True)
+        if name == "air":
+            with netCDF4.Dataset(tmp_path / "ncep_reanalysis/air.2001.nc", "a") as file:
+                file["air"][:] += 250
+    (tmp_path / "stores").mkdir()
+    store = check_recipe(
+        "ncep_reanalysis", tmp_path / "stores", few("2001-01-01", "2001-01-02"), tmp_path
+    )
+    for name, (_, here) in names.items():
+        with netCDF4.Dataset(tmp_path / f"ncep_reanalysis/{name}.2001.nc") as original:
+            expected = original[name][:, ::-1, ::-1].filled(np.nan)
+        found = store[here].transpose("time", "level", "latitude", "longitude")
+        np.testing.assert_allclose(found.values, expected, rtol=1e-6)
+
+
+def test_anomalies_keep_the_cells_without_observations(tmp_path):
+    """HadCRUT5 goes from south to north and from -180, with bounds and a scalar beside it."""
+    field = np.random.default_rng(0).uniform(-3, 3, (12, 6, 8))
+    field[:, 0] = np.nan
+    axes = {
+        "time": xr.date_range("2001-01-16", periods=12, freq="30D"),
+        "latitude": ("latitude", np.linspace(-75, 75, 6), {"units": "degrees_north"}),
+        "longitude": ("longitude", np.arange(-157.5, 180, 45), {"units": "degrees_east"}),
+        "realization": 100,
+    }
+    data = xr.Dataset(
+        {
+            "tas_mean": (("time", "latitude", "longitude"), field, {"units": "K"}),
+            "latitude_bnds": (("latitude", "bnds"), np.zeros((6, 2))),
+            "realization_bnds": (("bnds",), np.array([1, 200])),
+        },
+        axes,
+    )
+    (tmp_path / "hadcrut").mkdir()
+    data.to_netcdf(tmp_path / "hadcrut/HadCRUT.5.analysis.nc")
+    (tmp_path / "stores").mkdir()
+    store = check_recipe("hadcrut", tmp_path / "stores", few("2001-01-01", "2001-12-31"), tmp_path)
+    expected = np.roll(field, -4, axis=2)  # 22.5 to 337.5 degrees east
+    np.testing.assert_allclose(store["longitude"].values, np.arange(22.5, 360, 45))
+    np.testing.assert_allclose(store["tas_anomaly"].values, expected, rtol=1e-6)
+
+
+@pytest.mark.data
+def test_ersst_has_the_values_of_the_real_file(data_root, tmp_path):
+    store = check_recipe("noaa_ersst", tmp_path, few("2010-01-01", "2020-08-31"), data_root)
+    with netCDF4.Dataset(next((data_root / "ersst").glob("*.nc"))) as original:
+        expected = np.ma.filled(original["sst"][:, ::-1], np.nan) + KELVIN
+    assert expected.shape == (128, 89, 180)
+    found = store["sea_surface_temperature"].values
+    np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
