@@ -110,7 +110,7 @@ def run_climate_models(config: ClimateModelsConfig) -> ClimateModelsResult:
     """
     config.check()
     # a wrong name shall cost no training
-    prepare(_part(config, "all", config.seen, config.asked, config.models))
+    store, _ = prepare(_part(config, "all", config.seen, config.asked, config.models))
     parts = list(_parts(config))
     root = config.runs_dir / config.name
     pages = {name: page for name, _, page in parts}
@@ -120,7 +120,6 @@ def run_climate_models(config: ClimateModelsConfig) -> ClimateModelsResult:
         {"runs": [page.parents[1].name for page in pages.values()], "title": config.title},
         root,
     )
-    store, _ = prepare(_part(config, "together", config.seen, config.seen, config.models))
     simulated = open_store(store).attrs.get("simulated") == "true"
 
     def write(folder: Path) -> None:

@@ -38,8 +38,35 @@ def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Ope
     UserError
         If a file is absent, damaged or different from its siblings, or times overlap or lack.
     """
-    files = []
-    inputs = []
+    files, inputs = _open_all(source, recipe, surroundings)
+    name, dataset = along_time(files)
+    if recipe.checks.gaps == "refuse" and source.annual is None:
+        check_frequency(name, dataset)
+    if source.annual is not None:
+        dataset = annual_fields(dataset, name, source.annual)
+        inputs = [replace(one, hours=_span(dataset)) for one in inputs]
+    for old in source.rename:
+        if old not in dataset and old not in dataset.dims:
+            raise UserError(f"{name} has no '{old}' to rename: {nearest(old, map(str, dataset))}")
+    dataset = relabel(numbered(dataset.rename(source.rename)), source.relabel, name)
+    if recipe.dates is not None and "time" in dataset.dims:
+        # one scenario of several may lie outside the dates, all files of one series may not
+        start, end = recipe.dates.start, recipe.dates.end
+        lies_apart = bool(source.coordinates)
+        dataset = dataset.sel(time=slice(start, end)) if lies_apart else within(dataset, start, end)
+    if source.regrid is not None:
+        dataset = source.regrid.apply(STEPS["sort"].parse({}).apply(dataset))
+    if recipe.checks.gaps == "refuse":
+        check_gaps(name, dataset, recipe.dates.missing if recipe.dates else [])
+    return Opened(dataset, tuple(inputs))
+
+
+def _open_all(
+    source: Files, recipe: Recipe, surroundings: Surroundings
+) -> tuple[list[tuple[str, xr.Dataset]], list[Input]]:
+    """Return all files of a source with their names, and what they are; a plan reads the first."""
+    files: list[tuple[str, xr.Dataset]] = []
+    inputs: list[Input] = []
     located = locate(source, recipe.dates, surroundings)
     for name, address in located[1:]:
         if surroundings.peek and "://" in address:
@@ -61,26 +88,7 @@ def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Ope
             about = {name: str(dataset.attrs[name]) for name in IDENTITY if name in dataset.attrs}
             labels = dict(source.coordinates)
             inputs.append(Input(part, place, labels, _span(dataset), record, about=about))
-    name, dataset = along_time(files)
-    if recipe.checks.gaps == "refuse" and source.annual is None:
-        check_frequency(name, dataset)
-    if source.annual is not None:
-        dataset = annual_fields(dataset, name, source.annual)
-        inputs = [replace(one, hours=_span(dataset)) for one in inputs]
-    for old in source.rename:
-        if old not in dataset and old not in dataset.dims:
-            raise UserError(f"{name} has no '{old}' to rename: {nearest(old, map(str, dataset))}")
-    dataset = relabel(numbered(dataset.rename(source.rename)), source.relabel, name)
-    if recipe.dates is not None and "time" in dataset.dims:
-        # one scenario of several may lie outside the dates, all files of one series may not
-        start, end = recipe.dates.start, recipe.dates.end
-        lies_apart = bool(source.coordinates)
-        dataset = dataset.sel(time=slice(start, end)) if lies_apart else within(dataset, start, end)
-    if source.regrid is not None:
-        dataset = source.regrid.apply(STEPS["sort"].parse({}).apply(dataset))
-    if recipe.checks.gaps == "refuse":
-        check_gaps(name, dataset, recipe.dates.missing if recipe.dates else [])
-    return Opened(dataset, tuple(inputs))
+    return files, inputs
 
 
 def prefetch(sources: Sequence[object], recipe: Recipe, surroundings: Surroundings) -> None:

@@ -78,6 +78,7 @@ class _State:
         self.distance = np.full(axis.size if rule == "nearest" else 0, np.inf)
 
     def add(self, moments: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+        """Take in values at moments, in the axis' unit, of any order; NaNs do not count."""
         axis = self.axis
         shifted = moments - axis.start
         if self.rule == "nearest":
