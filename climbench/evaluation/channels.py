@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
@@ -64,6 +64,47 @@ def find_channels(predictions: Source, truth: Source) -> list[Channel]:
     if any(channel.level is not None for channel in channels):
         _check_unit_of_levels(predictions, truth)
     return channels
+
+
+def narrowed(
+    predictions: Source,
+    variables: Sequence[str] | str | None,
+    levels: Sequence[float] | float | None,
+) -> Source:
+    """Return predictions of some variables and levels (hPa) only, before anything is read.
+
+    All of them where neither is named.
+
+    Raises
+    ------
+    UserError
+        If they lack one of them.
+    """
+    dataset, label = predictions.dataset, predictions.label
+    if variables is None and levels is None:
+        return predictions
+    if variables is not None:
+        names = [variables] if isinstance(variables, str) else list(map(str, variables))
+        for name in names:
+            if name not in dataset.data_vars:
+                hint = nearest(name, map(str, dataset.data_vars))
+                raise UserError(f"{label} has no variable '{name}': {hint}")
+        means = [f"{name}_mean" for name in names if f"{name}_mean" in dataset]
+        dataset = dataset[[*names, *means]]
+    if levels is not None:
+        there = np.atleast_1d(dataset["level"]) if "level" in dataset.coords else np.empty(0)
+        wanted = np.atleast_1d(np.asarray(levels, dtype=np.float64))
+        for level in wanted[~np.isin(wanted, there)]:
+            known = ", ".join(f"{one:g}" for one in there) or "none"
+            raise UserError(f"{label} has no level {level:g} hPa: it has {known}.")
+        if "level" in dataset.dims:
+            dataset = dataset.sel(level=wanted)
+    found = replace(predictions, dataset=dataset)
+    if "channels" in dataset.attrs:
+        kept = channels_of(found)
+        named = [name for name in json.loads(dataset.attrs["channels"]) if name in kept]
+        found = replace(found, dataset=dataset.assign_attrs(channels=json.dumps(named)))
+    return found
 
 
 def _check_numbers(source: Source, variable: str) -> None:

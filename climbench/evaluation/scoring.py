@@ -13,7 +13,7 @@ from climbench.errors import UserError
 from climbench.evaluation.alignment import align, without_truth
 from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
-from climbench.evaluation.channels import check_units, find_channels, units_assumed
+from climbench.evaluation.channels import check_units, find_channels, narrowed, units_assumed
 from climbench.evaluation.distributed import accumulate_on
 from climbench.evaluation.expected import without_members
 from climbench.evaluation.land import LandMask
@@ -70,6 +70,8 @@ def evaluate(
     weighting: Weighting | None = None,
     regions: Sequence[str] = ("global",),
     model: str | None = None,
+    variables: Sequence[str] | str | None = None,
+    levels: Sequence[float] | float | None = None,
     period: Sequence[Any] | None = None,
     time: TimeConvention | None = None,
     nan: MissingForecast = "error",
@@ -116,6 +118,8 @@ def evaluate(
         ``land_sea_mask`` (or ``lsm``) that does not change in time decides what is land.
     model
         Name in the scores; by default the predictions' attribute ``model``, else the file's name.
+    variables, levels
+        Which to score, by the names of the predictions, hPa; nothing of the others is read.
     period
         First and last initial time (or valid time, or year), both included; by default all.
     time
@@ -163,6 +167,7 @@ def evaluate(
     )
     if time is not None and "prediction_timedelta" not in forecasts.dataset.dims:
         raise UserError(f"{forecasts.label} has no lead times: the option 'time' is for forecasts.")
+    forecasts = narrowed(forecasts, variables, levels)
     check_same_grid(forecasts, target)
     check_members(forecasts)
     forecasts, expected, which_field = without_members(forecasts)

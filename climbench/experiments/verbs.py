@@ -63,7 +63,7 @@ def build_verb(config: Config) -> int:
     """Build a store, print the plan, or verify a store that is finished."""
     from climbench.recipes import build, load_recipe, plan
 
-    recipe = load_recipe(config["recipe"], _narrowed(config))
+    recipe = load_recipe(_of_source(config), _narrowed(config))
     data_root = Path(config["data_root"]) if config["data_root"] else None
     if config["plan"]:
         console.print(plan(recipe, data_root, stores_dir=Path(config["stores_dir"])))
@@ -79,6 +79,30 @@ def build_verb(config: Config) -> int:
     return 0
 
 
+def _of_source(config: Config) -> str:
+    """Return the recipe that is meant: with ``source=synthetic`` the twin of the one named."""
+    from climbench.recipes import list_recipes
+
+    name, source = str(config["recipe"]), config["source"]
+    if source is None:
+        return name
+    if source != "synthetic":
+        raise UserError(f"option 'source' = {source!r} is wrong: write synthetic, or leave it out.")
+    ending = "_synthetic"
+    twins = [one.removesuffix(ending) for one in list_recipes() if one.endswith(ending)]
+    if name not in twins:
+        hint = nearest(name, twins)
+        raise UserError(f"option 'source': recipe '{name}' has no synthetic twin: {hint}")
+    return name + ending
+
+
+RECIPE_OPTIONS = (
+    *("variables", "levels", "source_id", "experiment_id", "member_id", "table_id"),
+    *("grid_label", "version"),
+)
+RECIPE_GROUPS = ("output", "statistics", "checks")
+
+
 MANNERS = {True: "checksums", "true": "checksums", "source": "source", "mend": "mend"}
 
 
@@ -90,7 +114,7 @@ def _verify(config: Config, recipe: Any, stores: Path, data_root: Path | None) -
         raise UserError(f"option 'verify' = {config['verify']!r}: write true, source or mend.")
     parts, mended = verify(recipe, stores, data_root, manner=manner, workers=config["workers"])
     found = (
-        f"{mended} of {parts} parts were damaged and are mended"
+        f"damaged and mended: {', '.join(mended)}; all else of {parts} parts is as it was built"
         if mended
         else (
             f"all {parts} parts are as they were built"
@@ -102,8 +126,14 @@ def _verify(config: Config, recipe: Any, stores: Path, data_root: Path | None) -
 
 
 def _narrowed(config: Config) -> dict[str, Any]:
-    """Return what ``dates``, ``variables`` and ``levels`` change in a recipe."""
-    changes = {key: config[key] for key in ("variables", "levels") if config[key] is not None}
+    """Return what the command line changes in a recipe."""
+    from hydra.core.hydra_config import HydraConfig
+
+    changes = {key: config[key] for key in RECIPE_OPTIONS if config[key] is not None}
+    for override in HydraConfig.get().overrides.task:
+        group, dot, option = override.partition("=")[0].partition(".")
+        if dot and group in RECIPE_GROUPS:  # null counts: it may differ from the recipe's
+            changes.setdefault(group, {})[option] = config[group][option]
     if config["dates"] is not None:
         first, slash, last = str(config["dates"]).partition("/")
         if not (first and slash and last):
@@ -187,7 +217,8 @@ def _refuse_beside_check() -> None:
 
 EVALUATE_OPTIONS = (
     *("predictions", "truth", "climatology", "metrics", "ensemble_metrics", "preset"),
-    *("weighting", "regions", "period", "time", "nan", "missing", "maps", "bins"),
+    *("weighting", "regions", "variables", "levels", "period", "time", "nan", "missing"),
+    *("maps", "bins"),
     *("bootstrap", "confidence", "seed", "scheduler"),
 )
 

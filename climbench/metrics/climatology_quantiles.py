@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from climbench.compilation import compiled
 from climbench.metrics.climatology import DAYS, triangular_weights
-from climbench.metrics.compilation import compiled
 
 RANKS = 128  # neighbouring ranks whose weights are summed up together
 CELLS = 64  # cells that are sorted at once

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from climbench.metrics.compilation import compiled, vectorised
+from climbench.compilation import compiled, vectorised
 from climbench.metrics.fields import ABSENT, Array, Fields, Index, Stack
 from climbench.metrics.moments_kernel import native
 

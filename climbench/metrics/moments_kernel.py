@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from climbench.metrics.compilation import compiled, vectorised
+from climbench.compilation import compiled, vectorised
 
 SLOTS = 11  # sums of one field over one region; `Moment.slot` is the place of each
 

@@ -12,19 +12,18 @@ from rich.console import Console
 from rich.progress import Progress
 
 from climbench.errors import UserError
-from climbench.recipes.climatology import keep_climatology
+from climbench.recipes.checks import check_filled
 from climbench.recipes.downloads import downloads_folder, taking
-from climbench.recipes.ledger import Ledger
+from climbench.recipes.ledger import CHECKSUMS, Ledger
 from climbench.recipes.lock import alone, building_folder, writable
 from climbench.recipes.parts import Part
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input, Surroundings
-from climbench.recipes.workers import OPEN_FILES, executor, in_turn, sensible_count
-from climbench.recipes.writing import Job, Work, empty_statistics, make, measured_part
+from climbench.recipes.workers import OPEN_FILES, can_be_sent, executor, in_turn, sensible_count
+from climbench.recipes.writing import Job, Work, border_file, make, make_border, write_groups
 from climbench.store.layout import create_store
 from climbench.store.provenance import software_versions, source_record
 from climbench.store.repository import commit_store
-from climbench.store.statistics import write_statistics
 
 
 def store_path(recipe: Recipe, stores_dir: Path) -> Path:
@@ -118,8 +117,10 @@ class _Build:
         self._prepare(work)
         ledger = Ledger(self.folder / "ledger.jsonl")
         todo = [part for part in work.layout.parts if not ledger.is_intact(part, self.folder)]
-        if todo:
-            self._make(work, todo, ledger)
+        measured = self.folder / "statistics"
+        borders = [one for one in work.borders if todo or not border_file(measured, one).exists()]
+        if todo or borders:
+            self._make(work, todo, borders, ledger)
         self._publish(work, ledger)
 
     def _prepare(self, work: Work) -> None:
@@ -142,11 +143,18 @@ class _Build:
         create_store(self.store, work.dataset, attributes, work.layout.encoding)
         ready.touch()
 
-    def _make(self, work: Work, todo: Sequence[Part], ledger: Ledger) -> None:
-        """Have parts made, and record each as soon as it is finished."""
-        count = self.workers
+    def _make(
+        self, work: Work, todo: Sequence[Part], borders: Sequence[Part], ledger: Ledger
+    ) -> None:
+        """Have parts made, and each recorded as soon as it is finished; then measure borders."""
+        first, count = self._job(work, [*todo, *borders][0]), self.workers
         if self.scheduler is None:
-            count = sensible_count(self._job(work, todo[0]), len(todo), self.workers)
+            count = sensible_count(first, len(todo), count, work.block)
+        elif not can_be_sent(first):
+            raise UserError(
+                f"{self.recipe.name}: its parts follow from one another or are in memory as a "
+                "whole, so that only one process can make them: leave out scheduler and launcher."
+            )
         console = Console(stderr=True)
         bar = Progress(console=console, transient=True, disable=not console.is_terminal)
         with bar, executor(count, self.scheduler, self.folder) as pool:
@@ -156,6 +164,9 @@ class _Build:
                 records = [self.records[one.address] for one in job.inputs]
                 ledger.record(job.part, records, made)
                 bar.advance(task)
+            changes = (work.border_job(one, self.store, first.statistics) for one in borders)
+            for _ in in_turn(pool, make_border, changes):
+                pass
 
     def _job(self, work: Work, part: Part) -> Job:
         return work.job(part, self.store, self.folder / "statistics")
@@ -167,6 +178,7 @@ class _Build:
             for one in job.inputs:
                 self._record(one, ledger)
             ledger.forget(part, self.folder)
+            border_file(job.statistics, part).unlink(missing_ok=True)
             yield job
 
     def _record(self, source: Input, ledger: Ledger) -> None:
@@ -188,28 +200,19 @@ class _Build:
             self.records[source.address] = record
 
     def _publish(self, work: Work, ledger: Ledger) -> None:
-        total = empty_statistics(self.recipe, work.layout.dimension, work.step)
-        for part in work.layout.parts:
-            total = total.merge(measured_part(self.folder / "statistics", part))
+        check_filled(work.dataset, ledger.missing(), self.recipe)
         for leftover in self.store.rglob("*.partial"):  # of workers that were killed
             leftover.unlink()
         sources = [ledger.inputs[address] for address in sorted(ledger.inputs)]
         zarr.open_group(str(self.store), mode="r+").attrs["sources"] = json.dumps(
             sources, sort_keys=True
         )
-        keep_climatology(self.store, self.recipe)
-        write_statistics(self.store, total, self._period(work.dataset), self.recipe.hash)
+        write_groups(work, self.store, self.folder / "statistics")
         finished = self.store
         if self.recipe.output.format == "icechunk":
             finished = self.folder / "repository"
             shutil.rmtree(finished, ignore_errors=True)  # of a run that was killed here
             commit_store(self.store, finished, f"{self.recipe.name} {self.recipe.hash}")
         ledger.publish(finished / "ledger.jsonl")
+        ledger.publish_others(self.store, finished / CHECKSUMS)
         finished.replace(self.path)
-
-    def _period(self, dataset: xr.Dataset) -> list[str]:
-        chosen = self.recipe.statistics
-        if chosen.period is not None or "time" not in dataset.dims:
-            return [*(chosen.period or ()), *(chosen.scenarios or ())]
-        ends = dataset.indexes["time"][[0, -1]]
-        return [*(time.isoformat()[:10] for time in ends), *(chosen.scenarios or ())]

@@ -55,6 +55,31 @@ def check_part(
     return holes
 
 
+def check_filled(dataset: xr.Dataset, missing: Mapping[str, int], recipe: Recipe) -> None:
+    """Refuse a store with a variable that has no value in any part.
+
+    Parameters
+    ----------
+    dataset
+        All fields.
+    missing
+        How many values of each variable are missing.
+    recipe
+        Variables in its ``checks.missing_values`` are let through.
+
+    Raises
+    ------
+    UserError
+        Naming the variable.
+    """
+    for name, array in dataset.data_vars.items():
+        if missing.get(str(name)) == array.size and name not in recipe.checks.missing_values:
+            raise UserError(
+                f"'{name}' has no value at any time of {recipe.name}: choose others with "
+                "'variables', or list it under checks.missing_values."
+            )
+
+
 def _holes(array: xr.DataArray) -> dict[str, Any]:
     absent = array.isnull()
     empty = absent.all([dim for dim in array.dims if dim != "time"])

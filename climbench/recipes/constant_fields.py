@@ -12,6 +12,8 @@ from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input
 from climbench.variables import variables
 
+PLANES = (("latitude", "longitude"), ("column",), ("station",))
+"""Dimensions of one field, by layout; a series may well stand still."""
 LEAST_CELLS = 16  # of a field with values, below which equal numbers may be chance
 USUALLY = 0.75  # share of the fields that last one step, above which a longer stay is odd
 
@@ -29,7 +31,8 @@ def check_constant(array: xr.DataArray, recipe: Recipe, where: Sequence[Input]) 
     Parameters
     ----------
     array
-        Computed fields of one variable, ``[..., time, ..., latitude, longitude]``.
+        Computed fields of one variable, ``[..., time, ..., latitude, longitude]``, or on
+        ``column`` or ``station``.
     recipe
         Variables in its ``checks.constant_fields`` are let through.
     where
@@ -41,15 +44,15 @@ def check_constant(array: xr.DataArray, recipe: Recipe, where: Sequence[Input]) 
         Naming variable, time and source.
     """
     name = str(array.name)
-    plane = ("latitude", "longitude")
-    if not {"time", *plane} <= {*array.dims} or name in recipe.checks.constant_fields:
+    plane = next((one for one in PLANES if {"time", *one} <= {*array.dims}), None)
+    if plane is None or name in recipe.checks.constant_fields:
         return
     others = [dim for dim in array.dims if dim not in ("time", *plane)]
     series = array.transpose(*others, "time", *plane)
     times = array.indexes["time"]
     source = where[0].address if where else "its source"
     advice = "a broken file, or list the variable under checks.constant_fields."
-    cells = array.sizes["latitude"] * array.sizes["longitude"]
+    cells = int(np.prod([array.sizes[dim] for dim in plane]))
     for run in series.values.reshape(-1, times.size, cells):
         for at in _flat(run, *_limits(name, recipe)):
             number = float(run[at][np.isfinite(run[at])][0])

@@ -1,6 +1,7 @@
 """From a recipe to the lazy dataset that its store will hold."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from climbench.errors import UserError, nearest
 from climbench.recipes.climatology import check_climatology
 from climbench.recipes.dates import is_listed, stamps
 from climbench.recipes.schema import Dates, Recipe, Statistics
-from climbench.recipes.sources import Input, Surroundings, open_sources
+from climbench.recipes.sources import Opened, Surroundings, open_sources
 from climbench.recipes.steps import STEPS
 from climbench.recipes.steps.sort import DIMENSIONS
 from climbench.store.time_axis import STEP_TOLERANCE, time_step
@@ -25,7 +26,7 @@ PLACES = {
 """Where each entry of a dimension is, and how much of the globe it stands for."""
 
 
-def open_fields(recipe: Recipe, surroundings: Surroundings) -> tuple[xr.Dataset, list[Input]]:
+def open_fields(recipe: Recipe, surroundings: Surroundings) -> Opened:
     """Return what the store will hold, unread, and what it will be read from.
 
     Raises
@@ -48,7 +49,7 @@ def open_fields(recipe: Recipe, surroundings: Surroundings) -> tuple[xr.Dataset,
         dataset = on_axis(dataset, recipe.dates, all_there)
     check_layout(dataset, recipe.name)
     check_statistics(dataset, recipe.statistics)
-    return _as_stored(dataset), list(opened.inputs)
+    return replace(opened, dataset=_as_stored(dataset))
 
 
 def on_axis(dataset: xr.Dataset, dates: Dates, all_there: bool = True) -> xr.Dataset:

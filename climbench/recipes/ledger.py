@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,9 @@ from typing import Any
 
 from climbench.recipes.parts import Part
 from climbench.store.provenance import file_sha256
+
+CHECKSUMS = "checksums.sha256"
+"""Beside the ledger of a finished store: of the files that belong to no part."""
 
 
 class Ledger:
@@ -79,6 +83,15 @@ class Ledger:
             return False
         return all(is_same(root / name, digest) for name, digest in files.items())
 
+    def missing(self) -> Counter[str]:
+        """Return how many values of each variable are missing in all parts."""
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        last = {entry["part"]: entry for entry in map(json.loads, lines)}
+        total = Counter[str]()
+        for entry in last.values():
+            total.update({name: one["missing"] for name, one in entry["missing"].items()})
+        return total
+
     def forget(self, part: Part, root: Path) -> None:
         """Remove what an earlier run has left of a part that is to be made again."""
         for name in self._files.pop(part.number, (0, 0, {}))[2]:
@@ -96,6 +109,26 @@ class Ledger:
                 for number in sorted(places):
                     file.seek(places[number])
                     published.write(file.readline())
+
+    def publish_others(self, store: Path, path: Path) -> None:
+        """Write the SHA-256 of what belongs to no part, as ``sha256sum -c`` reads it.
+
+        Coordinates and metadata, ``statistics`` and ``climatology``.
+        """
+        parts = {name for _, _, files in self._files.values() for name in files}
+        lines = []
+        for file in sorted(one for one in store.rglob("*") if one.is_file()):
+            name = file.relative_to(store).as_posix()
+            if f"store/{name}" not in parts and name not in (CHECKSUMS, "ledger.jsonl"):
+                lines.append(f"{file_sha256(file)}  {name}\n")
+        path.write_text("".join(lines))
+
+
+def others(store: Path) -> dict[str, str]:
+    """Return the SHA-256 that :meth:`Ledger.publish_others` wrote, by name; of old stores none."""
+    path = store / CHECKSUMS
+    lines = path.read_text().splitlines() if path.is_file() else []
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def is_same(path: Path, digest: str) -> bool:

@@ -10,6 +10,8 @@ from pydantic import ValidationError
 from climbench.config.folders import recipe_folder
 from climbench.errors import UserError, nearest
 from climbench.recipes.schema import Recipe
+from climbench.recipes.schema.cmip import FACETS
+from climbench.recipes.schema.recipe import SEARCHES
 
 Place = tuple[str | int, ...]
 Marks = dict[Place, str]
@@ -32,7 +34,8 @@ def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
         Name of a recipe of the package, or path of a YAML file.
     overrides
         What differs, merged into the recipe: mappings key by key, all else replaced. A text as
-        ``dates`` means ``start/end``.
+        ``dates`` means ``start/end``; words of a search such as ``source_id`` go into the sources
+        that search CMIP6.
 
     Raises
     ------
@@ -43,11 +46,47 @@ def load_recipe(name_or_path: str, overrides: Mapping[str, Any] | None = None) -
     path = _find(name_or_path, recipe_folder())
     data, marks = _compose(path)
     if overrides:
+        overrides = _with_searches(overrides, data)
         data, marks = _merge(data, marks, dict(overrides), _command_line(overrides))
     try:
         return Recipe.model_validate(data)
     except ValidationError as error:
         raise UserError(_sentence(error, marks, path)) from error
+
+
+def _with_searches(overrides: Mapping[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Return the overrides with the words of a search inside the recipe's searches of CMIP6.
+
+    Raises
+    ------
+    UserError
+        If the recipe has no such source, or its sources differ in a word.
+    """
+    words = {key: value for key, value in overrides.items() if key in FACETS}
+    given = overrides.get("sources", data.get("sources")) or []
+    sources = [one if isinstance(one, dict) else {} for one in given]
+    searches = [
+        one
+        for one in sources
+        if one.get("kind") in SEARCHES and one.get("project", "CMIP6") == "CMIP6"
+    ]
+    name = data.get("name", "")
+    for word in words:
+        if not searches:
+            raise UserError(
+                f"option '{word}': recipe '{name}' does not search CMIP6; take cmip6_pangeo or "
+                "cmip6_esgf."
+            )
+        there = [one.get(word) for one in searches]
+        if any(one != there[0] for one in there):
+            raise UserError(
+                f"option '{word}': the sources of recipe '{name}' have several ({there[0]}, "
+                f"{next(one for one in there if one != there[0])}): write a recipe with "
+                f"'base: {name}'."
+            )
+    rest = {key: value for key, value in overrides.items() if key not in FACETS}
+    changed = [one | words if one in searches else one for one in sources]
+    return rest | {"sources": changed} if words else rest
 
 
 def _find(name_or_path: str, beside: Path) -> Path:
@@ -110,9 +149,11 @@ def _collect(node: yaml.Node | None, place: Place, path: Path, marks: Marks) -> 
 
 def _command_line(value: Any, place: Place = ()) -> Marks:
     marks: Marks = {place: "override"}
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            marks |= _command_line(inner, (*place, str(key)))
+    inside = (
+        [(str(key), inner) for key, inner in value.items()] if isinstance(value, Mapping) else []
+    )
+    for key, inner in enumerate(value) if isinstance(value, list) else inside:
+        marks |= _command_line(inner, (*place, key))
     return marks
 
 

@@ -1,5 +1,6 @@
 """What a build would do, before any field is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +16,7 @@ from climbench.recipes.parts import COPIES, Layout, lay_out
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input, Surroundings
 from climbench.recipes.throughput import Throughput, throughput
-from climbench.store.time_axis import time_step
+from climbench.recipes.workers import cores
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Plan:
         What will be read.
     stores_dir
         Where earlier builds are looked for, whose parts tell how fast this machine is.
+    block
+        What a thread holds of the sources, bytes.
     """
 
     recipe: Recipe
@@ -41,6 +44,7 @@ class Plan:
     layout: Layout
     inputs: tuple[Input, ...]
     stores_dir: Path = Path("stores")
+    block: int = 0
 
     @cached_property
     def throughput(self) -> Throughput:
@@ -58,28 +62,19 @@ class Plan:
         return sum(array.nbytes for array in self.dataset.data_vars.values())
 
     @property
-    def ends(self) -> int:
-        """Disk that a build takes for a while to measure changes from part to part, bytes."""
-        layout, time = self.layout, self.layout.dimension == "time"
-        if not time or "time" not in self.dataset.dims or len(layout.parts) == 1:
-            return 0
-        leads = self.recipe.statistics.tendency_leads
-        step = time_step(self.dataset["time"])
-        reach = round(max([step, *leads]) / step)
-        length = layout.parts[0].stop
-        kept = min(length, reach) * (1 if reach >= length else 2)  # both ends, or all once
-        return self.bytes * kept // length
-
-    @property
     def memory(self) -> int:
-        """Memory that a build takes beyond the libraries', bytes."""
+        """Memory that one worker takes beyond the libraries', bytes.
+
+        A part as it is stored, and of its sources one block in each thread: those of a part that
+        is regridded to far fewer cells are never there as a whole.
+        """
         length = self.layout.parts[0].stop - self.layout.parts[0].start
         along = self.layout.dimension
         part = sum(
             array.nbytes * (length / array.sizes[along] if along in array.dims else 1)
             for array in self.dataset.data_vars.values()
         )
-        return int(COPIES * part)
+        return int(COPIES * (part + cores() * self.block))
 
     def __rich__(self) -> RenderableType:
         """Return a table of the variables and a line of totals."""
@@ -98,16 +93,22 @@ class Plan:
             f"compression, {parts} part{'s' * (parts != 1)} along {self.layout.dimension}, "
             f"about {size(self.memory)} of memory for each worker"
         )
-        if self.ends > self.bytes / 10:
-            total.append(
-                f"; until it is finished, {size(self.ends)} of disk besides, for the changes from "
-                "one part to the next"
-            )
+        total.append(_unread(self.inputs))
         time = Text(
             f"{duration(self.worker_hours)} for one worker at {size(self.throughput.speed)}/s, "
             f"{self.throughput.basis}"
         )
         return Group(table, total, time)
+
+
+def _unread(inputs: Sequence[Input]) -> str:
+    """Return what a plan says about inputs that were left where they are."""
+    unread = [one for one in inputs if one.unread]
+    if not unread:
+        return ""
+    sizes = [one.size for one in unread if one.size is not None]
+    known = f" ({size(sum(sizes))} as the archive says)" if len(sizes) == len(unread) else ""
+    return f"; {len(unread)} of the inputs are not fetched yet{known}, and foreseen by their names"
 
 
 def size(count: float) -> str:
@@ -148,7 +149,8 @@ def plan(
 ) -> Plan:
     """Return what a build would do; headers are read, fields are not.
 
-    Of many remote files, only the first is fetched, if the dates say how long the time axis is.
+    Of many remote files, only the first is fetched, if the dates say how long the time axis is; of
+    CMIP's files a header, by byte ranges; and the Climate Data Store is asked for nothing.
 
     Parameters
     ----------
@@ -168,6 +170,7 @@ def plan(
     """
     folder = downloads or downloads_folder(stores_dir)
     peek = recipe.dates is not None and recipe.dates.frequency is not None
-    surroundings = Surroundings(data_root, folder, folder, peek)
-    dataset, inputs = open_fields(recipe, surroundings)
-    return Plan(recipe, dataset, lay_out(dataset, recipe.output), tuple(inputs), stores_dir)
+    surroundings = Surroundings(data_root, folder, folder, peek, foresee=True)
+    opened = open_fields(recipe, surroundings)
+    layout = lay_out(opened.dataset, recipe.output)
+    return Plan(recipe, opened.dataset, layout, opened.inputs, stores_dir, opened.block)

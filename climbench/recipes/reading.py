@@ -31,7 +31,9 @@ def compute(lazy: xr.Dataset, inputs: Sequence[Input]) -> xr.Dataset:
             ) from error
         if culprit is None:
             raise
-        raise UserError(f"{culprit.address} is damaged ({error}): fetch it again.") from error
+        raise UserError(
+            f"{culprit.address} is damaged ({error}): remove {culprit.path} and fetch it again."
+        ) from error
 
 
 def _unreadable(inputs: Sequence[Input]) -> Input | None:

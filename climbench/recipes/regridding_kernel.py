@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from climbench.metrics.compilation import vectorised
+from climbench.compilation import vectorised
 
 
 @vectorised

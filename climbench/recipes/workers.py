@@ -209,12 +209,16 @@ def packed(content: Any) -> bytes:
     return bytes(cloudpickle.dumps(content))
 
 
-def packed_size(content: Any) -> float:
-    """Return the bytes that it takes to send something to another process; infinite if none can."""
+def can_be_sent(job: Job) -> bool:
+    """Tell whether another process can make a part.
+
+    It cannot make one of a simulation that goes on from one part to the next, and should not be
+    sent fields that are in memory as a whole.
+    """
     try:
-        return len(packed(content))
+        return len(packed(job)) <= job.lazy.nbytes + SPARE
     except (TypeError, AttributeError, ValueError, pickle.PicklingError, RecursionError):
-        return float("inf")
+        return False
 
 
 def cores() -> int:
@@ -233,7 +237,7 @@ def memory() -> int:
         return 2**33
 
 
-def sensible_count(job: Job, parts: int, wished: int | None) -> int:
+def sensible_count(job: Job, parts: int, wished: int | None, block: int = 0) -> int:
     """Return how many processes should make parts such as this one.
 
     Parameters
@@ -243,16 +247,17 @@ def sensible_count(job: Job, parts: int, wished: int | None) -> int:
     parts
         How many there are.
     wished
-        What the user says; obeyed unless the part cannot be sent to another process: a
-        simulation that goes on from one part to the next, or fields that are in memory as a whole.
+        What the user says; obeyed unless the part cannot be sent to another process.
+    block
+        What a thread holds of the sources, bytes; there are as many threads as cores in all.
     """
-    if wished == 1 or packed_size(job) > job.lazy.nbytes + SPARE:
+    if wished == 1 or not can_be_sent(job):
         return 1
     if wished is not None:
         return wished
     if parts * job.lazy.nbytes < SMALL:
         return 1
-    fitting = memory() // 2 // (COPIES * job.lazy.nbytes)
+    fitting = (memory() // 2 // COPIES - cores() * block) // job.lazy.nbytes
     return max(1, min(cores(), parts, MOST, fitting))
 
 

@@ -58,7 +58,7 @@ def describe_store(path: Path | str) -> RenderableType:
         _pairs("Axes", facts),
         _variables(ds, Path(path)),
         _missing(ds, Path(path) / "ledger.jsonl"),
-        _statistics(path),
+        _statistics(ds, path),
         _pairs("Provenance", _provenance(ds, recipe)),
         _sources(json.loads(ds.attrs.get("sources", "[]"))),
     )
@@ -243,7 +243,7 @@ def _runs(ds: xr.Dataset, stamps: Sequence[str]) -> str:
     return f"{len(places)}: {_shortened(runs, SHOWN)}"
 
 
-def _statistics(path: Path | str) -> RenderableType:
+def _statistics(ds: xr.Dataset, path: Path | str) -> RenderableType:
     try:
         statistics = read_statistics(path)
     except UserError as error:
@@ -255,7 +255,9 @@ def _statistics(path: Path | str) -> RenderableType:
         if label.startswith("tendency_std_") and not label.endswith("plain")
     ]
     columns = ("mean", "std", "tendency_std", *leads, "min", "max", "missing")
-    title = f"Statistics of {period}, mean and std weighted by area"
+    title = f"Statistics of {period}"
+    if {"latitude", "column"} & {*ds.dims}:  # stations and series count the same each
+        title += ", mean and std weighted by area"
     table = Table("variable", "level", title=title, title_justify="left")
     for column in columns:
         table.add_column(column.replace("_", " "), justify="right")

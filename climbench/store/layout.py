@@ -123,7 +123,7 @@ def create_store(
         name: (array.dims, _placeholder(array), array.attrs)
         for name, array in bare.data_vars.items()
     }
-    coordinates = {name: _spellable(array) for name, array in bare.coords.items()}
+    coordinates = {name: _spellable(array.compute()) for name, array in bare.coords.items()}
     attrs = {**bare.attrs, **{key: _plain(value) for key, value in attributes.items()}}
     empty = xr.Dataset(data, coordinates, {**attrs, "climbench_format": FORMAT})
     one_chunk = {str(n): {"chunks": a.shape} for n, a in empty.coords.items() if a.ndim}

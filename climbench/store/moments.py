@@ -52,26 +52,12 @@ class Moments:
         >>> moments.mean.item(), moments.squares.item(), moments.missing.item()
         (3.0, 8.0, 1.0)
         """
-        exact = np.asarray(values, dtype=np.float64)
-        if exact.size == 0:
-            return cls.empty(exact.shape[1])
-        absent = np.isnan(exact)
-        missing = absent.sum(axis=(0, 2)).astype(np.float64)
-        count = exact.shape[0] * exact.shape[2] - missing
-        holes = bool(missing.any())
-        total = np.where(absent, 0.0, exact).sum(axis=(0, 2)) if holes else exact.sum(axis=(0, 2))
-        mean = total / np.maximum(count, 1.0)
-        deviation = exact - mean[:, None]
-        if holes:
-            deviation[absent] = 0.0
-        return cls(
-            count,
-            missing,
-            mean,
-            np.einsum("srl,srl->r", deviation, deviation),
-            (np.where(absent, np.inf, exact) if holes else exact).min(axis=(0, 2)),
-            (np.where(absent, -np.inf, exact) if holes else exact).max(axis=(0, 2)),
-        )
+        from climbench.store.moments_kernel import measure  # numba is loaded where it is needed
+
+        samples, rows, columns = values.shape
+        count, mean, squares, minimum, maximum = np.empty((5, rows))
+        measure(values, count, mean, squares, minimum, maximum)
+        return cls(count, samples * columns - count, mean, squares, minimum, maximum)
 
     def merge(self, other: "Moments") -> "Moments":
         """Return the moments of both sets of samples together."""

@@ -3,7 +3,7 @@
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,8 @@ STATISTICS = (
     "std_plain",
     "tendency_std_plain",
 )
-BLOCK = 4_000_000  # values that are held in float64 at a time
+BLOCK = 300_000  # values that are measured at a time: what the caches of a core hold
+READ = 4_000_000  # values that are read back at a time to measure changes from part to part
 SURFACE = "surface"  # stands for the level of a variable without levels
 
 Key = tuple[str, float | None]
@@ -42,19 +43,17 @@ Key = tuple[str, float | None]
 class _Series:
     """The running state of one variable at one level.
 
-    ``tendencies`` are those of each lead. ``first`` and ``last`` are the fields ``[time, sample,
-    row, column]`` at the ends of the time that was covered, as many as the longest lead reaches
-    over, with their times (hours), so that changes from one part to the next are not lost; they
-    are empty where parts do not follow each other in time. ``weights`` are those of the rows.
+    ``tendencies`` are those of each lead, ``weights`` those of the rows.
     """
 
     values: Moments
     tendencies: tuple[Moments, ...]
     weights: NDArray[np.float64]
-    first: NDArray[Any]
-    first_hours: NDArray[np.float64]
-    last: NDArray[Any]
-    last_hours: NDArray[np.float64]
+
+    def join(self, other: "_Series") -> "_Series":
+        pairs = zip(self.tendencies, other.tendencies, strict=True)
+        tendencies = tuple(one.merge(another) for one, another in pairs)
+        return _Series(self.values.merge(other.values), tendencies, self.weights)
 
 
 class RunningStatistics:
@@ -62,8 +61,8 @@ class RunningStatistics:
 
     Area-weighted and plain mean and standard deviation, standard deviation of the change over one
     time step and over other leads, extremes, number of values and of NaNs. Parts may be measured
-    apart and merged afterwards: in the order of time if they are parts of the time axis, for then
-    the changes from one part to the next count too.
+    apart and merged afterwards; the changes from one part of the time axis to the next are added
+    by :meth:`update_border`.
 
     Parameters
     ----------
@@ -75,7 +74,6 @@ class RunningStatistics:
         axis; a change over a longer gap is no tendency.
     leads
         Further spans, hours, over which changes are measured: all pairs of times that far apart.
-        The fields within the longest of them from the ends of a part are kept for the next.
 
     Examples
     --------
@@ -109,85 +107,92 @@ class RunningStatistics:
                 if not varies:
                     self._repeated.add(key)
 
-    def merge(self, later: "RunningStatistics") -> "RunningStatistics":
-        """Return the statistics of these parts and the ``later`` ones together."""
+    def update_border(self, ds: xr.Dataset, start: int, stop: int) -> None:
+        """Add the changes that begin before a part of the time axis and end in it.
+
+        Parameters
+        ----------
+        ds
+            Fields of all times ``[time, ...]``, unread: only those that are needed are read.
+        start, stop
+            First time of the part, and the one after its last.
+        """
+        if self.part_dimension != "time" or "time" not in ds.dims:
+            return
+        time = hours(ds["time"])
+        pairs = [self._pairs(time[:start], time[start:stop], span) for span in self._spans]
+        for name, array in ds.data_vars.items():
+            if array.dtype.kind not in "fiu" or array.size == 0 or "time" not in array.dims:
+                continue
+            changes = [self._border(str(name), array, *one, start) for one in pairs]
+            for key, field in _by_level(str(name), array.isel(time=[0])).items():
+                weights = _row_weights(field)
+                empty = Moments.empty(weights.size)
+                tendencies = tuple(one.get(key, empty) for one in changes)
+                self._add(key, _Series(empty, tendencies, weights))
+
+    def merge(self, other: "RunningStatistics") -> "RunningStatistics":
+        """Return the statistics of these parts and the ``other`` ones together."""
         merged = RunningStatistics(self.part_dimension, self.step, self.leads)
         merged._series = dict(self._series)
-        merged._repeated = self._repeated | later._repeated
-        for key, series in later._series.items():
+        merged._repeated = self._repeated | other._repeated
+        for key, series in other._series.items():
             if not (key in self._repeated and key in merged._series):
                 merged._add(key, series)
         return merged
 
-    def _add(self, key: Key, later: _Series) -> None:
+    def _add(self, key: Key, series: _Series) -> None:
         earlier = self._series.get(key)
-        self._series[key] = later if earlier is None else self._join(earlier, later)
+        self._series[key] = series if earlier is None else earlier.join(series)
 
     def _measure(self, array: xr.DataArray) -> _Series:
         cells = _cells(array)
         rows = cells.shape[2]
         time = hours(array["time"]) if "time" in array.dims else np.zeros(1)
         values = Moments.empty(rows)
-        for block in _blocks(len(cells), cells[0].size):
+        for block in _blocks(len(cells), cells[0].size, BLOCK):
             values = values.merge(Moments.of(_flat(cells[block])))
-        followed = self.part_dimension == "time" and "time" in array.dims
-        near_first = self._near(time[:1], time) & followed
-        near_last = self._near(time[-1:], time) & followed
-        return _Series(
-            values,
-            tuple(self._changes(cells, time, cells, time, span) for span in self._spans),
-            _row_weights(array),
-            *(cells[near_first], time[near_first]),
-            *(cells[near_last], time[near_last]),
-        )
+        tendencies = []
+        for span in self._spans:
+            total = Moments.empty(rows)
+            early, late = self._pairs(time, time, span)
+            for block in _blocks(early.size, cells[0].size, BLOCK):
+                total = total.merge(
+                    _change(cells[as_slice(early[block])], cells[as_slice(late[block])])
+                )
+            tendencies.append(total)
+        return _Series(values, tuple(tendencies), _row_weights(array))
 
-    def _near(self, end: NDArray[np.float64], time: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Tell which times (hours) a change over an end of a part may begin or stop at."""
-        reach = max(self._spans) - STEP_TOLERANCE * self.step
-        return np.asarray(np.abs(time - end) < reach)
-
-    def _changes(
-        self,
-        early: NDArray[Any],
-        early_hours: NDArray[np.float64],
-        late: NDArray[Any],
-        late_hours: NDArray[np.float64],
-        span: float,
-    ) -> Moments:
-        """Return the moments of all changes over a span from early to late fields."""
-        total = Moments.empty(early.shape[2])
+    def _pairs(
+        self, early: NDArray[np.float64], late: NDArray[np.float64], span: float
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return positions of early and of late times (hours) that are a span apart."""
         tolerance = STEP_TOLERANCE * self.step
-        found = np.searchsorted(late_hours, early_hours + span - tolerance)
-        inside = np.flatnonzero(found < late_hours.size)
-        away = late_hours[found[inside]] - early_hours[inside]
+        found = np.searchsorted(late, early + span - tolerance)
+        inside = np.flatnonzero(found < late.size)
+        away = late[found[inside]] - early[inside]
         start = inside[np.abs(away - span) <= tolerance]
-        for block in _blocks(start.size, early[:1].size):
-            rows = as_slice(start[block]), as_slice(found[start[block]])
-            change = np.subtract(late[rows[1]], early[rows[0]], dtype=np.float64)
-            total = total.merge(Moments.of(_flat(change)))
-        return total
+        return start, found[start]
 
-    def _join(self, earlier: _Series, later: _Series) -> _Series:
-        border = (earlier.last, earlier.last_hours, later.first, later.first_hours)
-        tendencies = [
-            before.merge(self._changes(*border, span)).merge(after)
-            for before, after, span in zip(
-                earlier.tendencies, later.tendencies, self._spans, strict=True
+    def _border(
+        self,
+        name: str,
+        array: xr.DataArray,
+        early: NDArray[np.intp],
+        late: NDArray[np.intp],
+        start: int,
+    ) -> dict[Key, Moments]:
+        """Return the moments of the changes over a border, by level."""
+        total: dict[Key, Moments] = {}
+        for block in _blocks(early.size, array.size // array.sizes["time"], READ):
+            ends = (early[block], start + late[block])
+            before, after = (
+                _by_level(name, array.isel(time=as_slice(one)).compute()) for one in ends
             )
-        ]
-        first_hours = np.concatenate([earlier.first_hours, later.first_hours])
-        last_hours = np.concatenate([earlier.last_hours, later.last_hours])
-        near_first = self._near(first_hours[:1], first_hours)
-        near_last = self._near(last_hours[-1:], last_hours)
-        return replace(
-            earlier,
-            values=earlier.values.merge(later.values),
-            tendencies=tuple(tendencies),
-            first=np.concatenate([earlier.first, later.first])[near_first],
-            first_hours=first_hours[near_first],
-            last=np.concatenate([earlier.last, later.last])[near_last],
-            last_hours=last_hours[near_last],
-        )
+            for key, field in after.items():
+                moments = _change(_cells(before[key]), _cells(field))
+                total[key] = total[key].merge(moments) if key in total else moments
+        return total
 
     def to_dict(self) -> dict[str, NDArray[Any]]:
         """Return the whole state as arrays, for :func:`numpy.savez`; nothing is rounded."""
@@ -198,12 +203,13 @@ class RunningStatistics:
             "repeated": np.array([_spell(key) for key in sorted(self._repeated, key=_spell)], "U"),
         }
         for key, series in self._series.items():
-            arrays = {field.name: getattr(series, field.name) for field in fields(_Series)}
-            arrays["values"] = np.stack(astuple(series.values))
-            arrays["tendencies"] = np.stack([np.stack(astuple(one)) for one in series.tendencies])
-            if np.array_equal(series.first_hours, series.last_hours):
-                del arrays["last"]  # of a short part, both ends are the same fields
-            state |= {f"{_spell(key)}/{name}": array for name, array in arrays.items()}
+            state |= {
+                f"{_spell(key)}/values": np.stack(astuple(series.values)),
+                f"{_spell(key)}/tendencies": np.stack(
+                    [np.stack(astuple(one)) for one in series.tendencies]
+                ),
+                f"{_spell(key)}/weights": series.weights,
+            }
         return state
 
     @classmethod
@@ -213,12 +219,10 @@ class RunningStatistics:
         statistics = cls(str(state["part_dimension"]), float(state["step"]), leads)
         statistics._repeated = {_read(text) for text in state["repeated"].tolist()}
         for text in dict.fromkeys(name.rpartition("/")[0] for name in state if "/" in name):
-            plain = ("weights", "first", "first_hours", "last_hours")
             statistics._series[_read(text)] = _Series(
-                values=Moments(*state[f"{text}/values"]),
-                tendencies=tuple(Moments(*one) for one in state[f"{text}/tendencies"]),
-                last=state.get(f"{text}/last", state[f"{text}/first"]),
-                **{name: state[f"{text}/{name}"] for name in plain},
+                Moments(*state[f"{text}/values"]),
+                tuple(Moments(*one) for one in state[f"{text}/tendencies"]),
+                state[f"{text}/weights"],
             )
         return statistics
 
@@ -296,9 +300,13 @@ def _flat(cells: NDArray[Any]) -> NDArray[Any]:
     return cells.reshape(-1, *cells.shape[2:]) if cells.size else np.empty((0, *cells.shape[2:]))
 
 
-def _blocks(length: int, field: int) -> Iterator[slice]:
-    """Yield slices of so many fields that they fit into memory in float64."""
-    step = max(1, BLOCK // max(1, field))
+def _change(early: NDArray[Any], late: NDArray[Any]) -> Moments:
+    return Moments.of(_flat(np.subtract(late, early, dtype=np.float64)))
+
+
+def _blocks(length: int, field: int, values: int) -> Iterator[slice]:
+    """Yield slices of so many fields that they have so many values."""
+    step = max(1, values // max(1, field))
     for start in range(0, length, step):
         yield slice(start, start + step)
 

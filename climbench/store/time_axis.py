@@ -34,6 +34,16 @@ def hours(time: xr.DataArray) -> NDArray[np.float64]:
     return (np.asarray(values, dtype=np.float64) - 1970.0) * HOURS_PER_YEAR
 
 
+def months(time: xr.DataArray) -> NDArray[np.int64]:
+    """Return the months of dates, counted from the year 0."""
+    return np.asarray(12 * time.dt.year.values + time.dt.month.values, dtype=np.int64)
+
+
+def is_monthly(time: xr.DataArray) -> bool:
+    """Tell whether two or more dates are one for each month from the first to the last."""
+    return time.size > 1 and bool(np.all(np.diff(months(time)) == 1))
+
+
 def time_step(time: xr.DataArray) -> float:
     """Return the usual step of a time axis, the median difference, in hours (NaN for one time).
 

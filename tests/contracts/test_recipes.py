@@ -52,6 +52,7 @@ CMIP = {
     "cmip6_pangeo",
     "cmip6_esgf",
     "cmip6_annual",
+    "cmip6_annual_pangeo",
     "cmip6_mpi_esm1_2_hr",
     "cmip6_mpi_esm1_2_hr_1p40625",
     "climateset_raw",
@@ -81,14 +82,29 @@ LAYOUTS = {
 SMALL_ARCHIVES = {"hadcrut", "ncep_reanalysis", "noaa_ersst", "oisst"}
 """Held to it in tests/recipes/test_small_archives.py."""
 
+APPLIED = {
+    "california_crops",
+    "california_crops_synthetic",
+    "firecube",
+    "firecube_synthetic",
+    "gistemp",
+    "merra2",
+    "merra2_prithvi",
+    "modis_lst",
+    "modis_lst_synthetic",
+    "prism",
+}
+"""Held to it in tests/recipes/test_merra2.py and test_applied_archives.py."""
+
 
 def test_no_recipe_is_left_out():
-    elsewhere = LAYOUTS | ERA5 | DATA_STORE | CMIP | EMULATION | SMALL_ARCHIVES
+    elsewhere = LAYOUTS | ERA5 | DATA_STORE | CMIP | EMULATION | SMALL_ARCHIVES | APPLIED
     assert elsewhere | set(SMALL) == set(list_recipes())
 
 
 def test_every_kind_of_source_is_used_by_a_recipe():
-    used = {type(source) for name in {*SMALL, *LAYOUTS} for source in load_recipe(name).sources}
+    names = {*SMALL, *LAYOUTS, *APPLIED}
+    used = {type(source) for name in names for source in load_recipe(name).sources}
     assert used >= set(OPENERS)
 
 

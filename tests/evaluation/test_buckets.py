@@ -1,5 +1,7 @@
 """Forecasts, analyses and climatologies of WeatherBench 2, scored where they lie."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -28,11 +30,10 @@ def fields(*leading: int, seed: int) -> np.ndarray:
     return (280 + np.random.default_rng(seed).standard_normal(shape)).astype("f4")
 
 
-def write(root, name, dims, values, axes, chunks) -> None:
-    array = (dims, values, {"units": "K"})
-    xr.Dataset({"temperature": array}, axes).to_zarr(
-        root / name, zarr_format=2, encoding={"temperature": {"chunks": chunks}}
-    )
+def write(root, name, dims, values, axes, chunks, variables=("temperature",)) -> None:
+    arrays = {each: (dims, values, {"units": "K"}) for each in variables}
+    encoding = {each: {"chunks": chunks} for each in arrays}
+    xr.Dataset(arrays, axes).to_zarr(root / name, zarr_format=2, encoding=encoding)
 
 
 @pytest.fixture(scope="module")
@@ -46,13 +47,15 @@ def gcs(tmp_path_factory):
     dims = ("time", "prediction_timedelta", *cells)
     axes = {"time": start, "prediction_timedelta": LEADS, **AXES}
     write(root, HRES, dims, forecast, axes, (4, 1, 2, 8, 4))
-    write(root, MEAN, dims, forecast + 1, axes, (4, 1, 2, 8, 4))
+    two = ("temperature", "dewpoint")
+    write(root, MEAN, dims, forecast + 1, axes, (4, 1, 2, 8, 4), two)
     called = {"latitude": "lat", "longitude": "lon"}
     renamed = {called.get(k, k): (called[k], *v[1:]) if k in called else v for k, v in axes.items()}
     other = ("time", "prediction_timedelta", "level", "lat", "lon")
     write(root, GRAPHCAST, other, forecast.swapaxes(-1, -2), renamed, (1, 1, 2, 4, 8))
     write(
-        root, ANALYSIS, ("time", *cells), fields(40, seed=1), {"time": times, **AXES}, (40, 2, 8, 4)
+        *(root, ANALYSIS, ("time", *cells), fields(40, seed=1)),
+        *({"time": times, **AXES}, (40, 2, 8, 4), two),
     )
     days = {"hour": [0, 6, 12, 18], "dayofyear": np.arange(1, 367), **AXES}
     climatology = fields(4, 366, seed=2)
@@ -95,6 +98,33 @@ def test_names_and_order_of_axes_do_not_matter(gcs):
     np.testing.assert_allclose(graphcast["score"], hres["score"], rtol=1e-6)
     mean = evaluate(predictions=f"gs://{MEAN}", **options)
     assert (mean["score"] > hres["score"]).all()  # one kelvin too warm
+
+
+def test_variables_levels_and_dates_are_narrowed_before_anything_is_read(gcs, tmp_path, capsys):
+    gcs.reads.clear()
+    paths = [f"predictions=gs://{MEAN}", f"truth=gs://{ANALYSIS}", f"output={tmp_path}"]
+    only = ["variables=[temperature]", "levels=[850]", "period=[2020-01-01,2020-01-02]"]
+    assert main(["evaluate", *paths, *only, "metrics=[rmse]"]) == 0
+    scores = read_scores(tmp_path)
+    assert scores["channel"].values.tolist() == ["temperature_850"]
+    reads = gcs.chunks_read()
+    assert {name.split("/")[-2] for name in reads} == {"temperature"}
+    assert len([name for name in reads if name.startswith(MEAN)]) == len(LEADS)  # not twice
+    assert main(["evaluate", *paths, "variables=[temperatur]"]) == 2
+    assert "no variable 'temperatur': did you mean 'temperature'?" in capsys.readouterr().err
+    assert main(["evaluate", *paths, "levels=[501]"]) == 2
+    assert "has no level 501 hPa: it has 500, 850." in capsys.readouterr().err
+
+
+def test_predictions_that_name_their_channels_are_narrowed_too(gcs):
+    forecast = xr.open_zarr(gcs.root / MEAN, chunks=None, decode_timedelta=False).load()
+    names = ["temperature_500", "temperature_850", "dewpoint_850"]
+    given = forecast.assign_attrs(channels=json.dumps(names), model="mean")
+    options = {"truth": gcs.root / ANALYSIS, "metrics": ["rmse"], "bootstrap": 0}
+    scores = evaluate(given, **options, levels=850)
+    assert scores["channel"].values.tolist() == ["temperature_850", "dewpoint_850"]
+    scores = evaluate(given, **options, variables="temperature")
+    assert scores["channel"].values.tolist() == names[:2]
 
 
 def test_a_store_that_is_not_there_is_named(gcs, tmp_path, capsys):

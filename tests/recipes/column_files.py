@@ -85,13 +85,41 @@ def _drawn(
 
 
 def _write(
-    path: Path, fields: dict[str, NDArray[np.float64]], moment: tuple[int, int], levels: int
+    path: Path,
+    fields: dict[str, NDArray[np.float64]],
+    moment: tuple[int, int],
+    levels: int,
+    columns: int = COLUMNS,
 ) -> None:
     with netCDF4.Dataset(path, "w", format="NETCDF4") as file:
         file.createDimension("lev", levels)
-        file.createDimension("ncol", COLUMNS)
+        file.createDimension("ncol", columns)
         for name, values in fields.items():
             dims = ("lev", "ncol") if values.ndim == 2 else ("ncol",)
             file.createVariable(name, "f8", dims, fill_value=False)[:] = values
         for name, number in zip(("ymd", "tod"), moment, strict=True):
             file.createVariable(name, "i4", ())[...] = number
+
+
+def write_small(root: Path, grid: Path, month: str, steps: int, columns: int = 4) -> None:
+    """Write pairs of a few columns, of no archive's figures, and their grid."""
+    known, rng = column_variables(), np.random.default_rng(0)
+    (root / month).mkdir(parents=True)
+    for step in range(steps):
+        state, fluxes = (
+            {
+                name: rng.uniform(1, 2, (LEVELS, columns) if one.levels else columns)
+                for name, one in known.items()
+                if one.of is None and one.output == output
+            }
+            for output in (False, True)
+        )
+        changed = {one.of: state[one.of] + 0.1 for one in known.values() if one.of}
+        moment = int(f"{month.replace('-', '')}01"), step * STEP
+        for part, fields in (("mli", state), ("mlo", changed | fluxes)):
+            path = root / month / f"E3SM-MMF.{part}.{month}-01-{moment[1]:05d}.nc"
+            _write(path, fields, moment, LEVELS, columns)
+    grid.parent.mkdir(parents=True, exist_ok=True)
+    level = {name: ("lev", np.linspace(0.1, 1000, LEVELS)) for name in ("lev", "hyam", "hybm")}
+    column = {name: ("ncol", np.linspace(1, 4, columns)) for name in ("lat", "lon", "area")}
+    xr.Dataset(level | column).to_netcdf(grid)

@@ -29,7 +29,9 @@ def arrays(store: Path) -> dict[str, str]:
     return {
         path.relative_to(store).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(store.rglob("*"))
-        if path.is_file() and path.name != "ledger.jsonl" and path != store / "zarr.json"
+        if path.is_file()
+        and path.name not in ("ledger.jsonl", "checksums.sha256")
+        and path != store / "zarr.json"
     }
 
 

@@ -165,3 +165,14 @@ def test_the_ledger_has_the_checksum_of_every_shard(
 def test_checks_report_nothing_where_nothing_is_missing() -> None:
     part = fields(noise(4, 4, 8)).assign_attrs(units="K").to_dataset()
     assert check_part(part, RECIPE, []) == {}
+
+
+@pytest.mark.parametrize("dimension", ["column", "station"])
+def test_columns_and_stations_are_held_to_it_too(dimension: str) -> None:
+    moving = noise(20, 4, 5).reshape(20, 20)
+    for broken in (np.full_like(moving, 280.0), np.r_[moving[:10], moving[9:19]]):
+        array = fields(broken.reshape(20, 4, 5)).stack({dimension: ("latitude", "longitude")})
+        with pytest.raises(UserError, match=r"everywhere at|does not change from"):
+            check_constant(array, RECIPE, [])
+    few = fields(np.full((20, 1, 5), 280.0)).stack({dimension: ("latitude", "longitude")})
+    check_constant(few, RECIPE, [])  # five may well be the same

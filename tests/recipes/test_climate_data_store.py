@@ -1,6 +1,8 @@
 """ERA5 from the Climate Data Store: what is asked for, waited for and refused."""
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +12,19 @@ import pytest
 import xarray as xr
 from servers.cds import KEY, Behaviour, serving_cds
 
+from climbench.cli import main
 from climbench.errors import UserError
-from climbench.recipes import build, load_recipe
+from climbench.recipes import build, load_recipe, plan
 from climbench.recipes.downloads import cds, retrying
 from climbench.recipes.downloads.cds import parsed
 from climbench.recipes.sources import Surroundings
 from climbench.recipes.sources.climate_data_store import requests_of
-from climbench.store import open_store
+from climbench.store import open_store, read_statistics
 from climbench.testing.recipe_contract import check_recipe
 
 NAMES = {"2m_temperature": "t2m", "temperature": "t", "2m_dewpoint_temperature": "d2m"}
+NAMES |= {"total_precipitation": "tp", "land_sea_mask": "lsm"}
+UNITS = {"tp": "m", "lsm": "1"}
 
 
 def netcdf(dataset: str, request: dict[str, Any]) -> bytes:
@@ -47,11 +52,31 @@ def netcdf(dataset: str, request: dict[str, Any]) -> bytes:
     fields = {}
     for number, name in enumerate(request["variable"]):
         values = 270 + number + np.random.default_rng(number).random(shape, dtype="f4")
-        fields[NAMES[name]] = (dims, values, {"units": "K", "GRIB_paramId": 1})
+        short = NAMES[name]
+        values = values % 1 / 100 if short in UNITS else values
+        fields[short] = (dims, values, {"units": UNITS.get(short, "K"), "GRIB_paramId": 1})
     found = xr.Dataset(fields, axes).assign_coords(
         number=0, expver=("valid_time", np.array(["0001"] * len(times)))
     )
     return bytes(found.to_netcdf(engine="scipy"))
+
+
+def zipped(dataset: str, request: dict[str, Any]) -> bytes:
+    """Make what comes of a request for instantaneous fields and sums: a zip file of two files."""
+    whole = xr.open_dataset(io.BytesIO(netcdf(dataset, request)), engine="scipy")
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for kind, names in (("instant", ["t2m", "d2m"]), ("accum", ["tp"])):
+            part = whole[[name for name in names if name in whole]]
+            name = f"data_stream-oper_stepType-{kind}.nc"
+            archive.writestr(name, bytes(part.to_netcdf(engine="scipy")))
+    return content.getvalue()
+
+
+def land_only(dataset: str, request: dict[str, Any]) -> bytes:
+    """Make a file without values over the sea: all but the row of 60 degrees north."""
+    whole = xr.open_dataset(io.BytesIO(netcdf(dataset, request)), engine="scipy").load()
+    return bytes(whole.where(whole["latitude"] > 0).to_netcdf(engine="scipy"))
 
 
 @pytest.fixture
@@ -200,6 +225,59 @@ def test_a_month_is_split_by_variable_and_then_by_days():
     source |= {"fields": 7}
     with pytest.raises(UserError, match="one day of temperature is more than 7 fields"):
         requests(recipe(sources=[source], variables=["temperature"]))
+
+
+def test_sums_and_instantaneous_fields_come_in_one_zip_file(store, tmp_path):
+    store.make = zipped
+    source = recipe().sources[0].model_dump()
+    source["variables"] = {name: NAMES[name] for name in ("2m_temperature", "total_precipitation")}
+    options = {"sources": [source], "variables": list(source["variables"]), "levels": None}
+    built = open_store(build(recipe(**options), tmp_path))
+    assert built.sizes["time"] == 16 and set(built) == set(source["variables"])
+    assert built["total_precipitation"].units == "m"
+    addresses = [one["address"] for one in json.loads(built.attrs["sources"])]
+    assert len(store.jobs) == 2 and len(addresses) == 4
+    assert sum(name.endswith("/data_stream-oper_stepType-accum.nc") for name in addresses) == 2
+    source["variables"] |= {"land_sea_mask": "lsm"}
+    options["variables"] = [*source["variables"]]
+    with pytest.raises(UserError, match="has no gridded variable 'lsm'"):
+        build(recipe(**options | {"sources": [source]}), tmp_path)
+
+
+def test_land_is_stored_and_the_sea_stays_missing(store, tmp_path, capsys):
+    store.make = land_only
+    source = load_recipe("era5_land").sources[0].model_dump()
+    source["variables"] |= {"land_sea_mask": "lsm"}
+    options = {"dates": "2017-01-01/2017-01-02", "sources": [source]}
+    options |= {"variables": ["2m_temperature", "land_sea_mask"]}
+    path = build(load_recipe("era5_land", options), tmp_path)
+    field = open_store(path)["2m_temperature"]
+    assert field.sel(latitude=60).notnull().all() and field.sel(latitude=[-60, 0]).isnull().all()
+    statistics = read_statistics(path)["2m_temperature"]
+    figures = {
+        str(name): float(statistics.sel(statistic=name)) for name in statistics["statistic"].values
+    }
+    assert figures["mean"] == pytest.approx(float(field.mean()), rel=1e-6)
+    assert (figures["count"], figures["missing"]) == (48 * 4, 48 * 8)
+    assert main(["inspect", str(path)]) == 0
+    assert "66.7" in capsys.readouterr().out  # per cent of the values are missing
+
+
+def test_a_plan_asks_for_nothing_and_knows_the_shapes(tmp_path, monkeypatch):
+    """Without any key, and as the store's files are: 721 x 1440, a region, a coarser grid."""
+    monkeypatch.setenv("CDSAPI_RC", str(tmp_path / "absent"))
+    planned = plan(recipe(dates="2017/2018"), downloads=tmp_path)
+    assert planned.dataset["temperature"].shape == (2920, 2, 721, 1440)
+    assert planned.dataset["2m_temperature"].units == "K"
+    assert planned.dataset["latitude"].values[[0, -1]].tolist() == [-90, 90]
+    assert len(planned.inputs) == 48 and not list(tmp_path.iterdir())
+    source = recipe().sources[1].model_dump() | {"area": [59, -10, 50, 2], "grid": [0.5, 1.0]}
+    region = plan(recipe(sources=[source], variables=["temperature"]), downloads=tmp_path)
+    assert region.dataset["temperature"].shape == (16, 2, 10, 25)
+    assert region.dataset["longitude"].values[[0, -1]].tolist() == [-10, 2]
+    source |= {"dataset": "cams-global-reanalysis-eac4", "grid": None}
+    with pytest.raises(UserError, match="does not know its grid: say it with 'grid'"):
+        plan(recipe(sources=[source], variables=["temperature"]), downloads=tmp_path)
 
 
 def test_an_unknown_variable_is_refused_before_anything_is_asked(store, tmp_path):

@@ -1,28 +1,42 @@
 """Parts on a dask scheduler, and in jobs of a queue that looks like SLURM's."""
 
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from climbench.cli import main
 from climbench.errors import UserError
-from climbench.recipes import build, load_recipe
+from climbench.recipes import build, load_recipe, store_path
 from climbench.recipes.clusters import slurm_cluster
+from climbench.recipes.lock import building_folder
 
 from .test_build import arrays
+from .test_workers import check_undisturbed, long_archive, wait_for
 
 WriteRecipe = Callable[..., Path]
 
 SBATCH = """#!/bin/sh
 # what sbatch does, without a queue: run the script apart and print the number of the job
 for script; do :; done
-sh "$script" >"{folder}/job.log" 2>&1 &
+setsid sh "$script" >"{folder}/job.log" 2>&1 &
+cp "$script" "{folder}/$!.sh"
 echo $! >>"{folder}/jobs"
-echo $!
+echo "Submitted batch job $!"
+"""
+SQUEUE = """#!/bin/sh
+cat "{folder}/jobs"
 """
 SCANCEL = """#!/bin/sh
-for job; do kill "$job" 2>/dev/null; done
+for job; do
+    echo "$job" >>"{folder}/cancelled"
+    kill -- -"$job" 2>/dev/null
+done
+exit 0
 """
 
 
@@ -74,20 +88,63 @@ def test_slurm_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPat
         slurm_cluster({"jobs": 1})
 
 
+def test_parts_of_a_killed_dask_worker_are_made_by_another(
+    scheduler: str, write_recipe: WriteRecipe, tmp_path: Path
+) -> None:
+    from distributed import Client
+
+    data = long_archive(tmp_path / "archive", 1)
+    recipe = load_recipe(str(write_recipe(output={"chunk": 4, "shard": 16})))
+    ledger = building_folder(store_path(recipe, tmp_path / "cluster")) / "ledger.jsonl"
+    killed: list[int] = []
+
+    def kill_one() -> None:
+        wait_for(lambda: ledger if ledger.is_file() and ledger.read_bytes().count(b"\n") else None)
+        killed.append(pids[0])
+        os.kill(pids[0], signal.SIGKILL)
+
+    with Client(scheduler, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=30)
+        pids = [*client.run(os.getpid).values()]
+        killer = Thread(target=kill_one)
+        killer.start()
+        path = build(recipe, tmp_path / "cluster", data, scheduler=scheduler)
+        killer.join()
+        client.wait_for_workers(2, timeout=30)  # the nanny has started another
+        assert killed[0] not in client.run(os.getpid).values()
+    check_undisturbed(path, build(recipe, tmp_path / "here", data), 23)
+
+
+def test_a_simulation_on_dask_workers_is_refused_in_a_sentence(
+    scheduler: str, tmp_path: Path
+) -> None:
+    """Each of its parts goes on from the one before, in one process."""
+    with pytest.raises(UserError, match=r"planet_weather: its parts .* leave out scheduler"):
+        build(load_recipe("planet_weather"), tmp_path, scheduler=scheduler)
+
+
 @pytest.mark.slow
 def test_jobs_of_slurm(
     archive: Path, write_recipe: WriteRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """From the command line to the job script, whose worker runs beside the test."""
     pytest.importorskip("dask_jobqueue")
     commands = tmp_path / "commands"
     commands.mkdir()
-    for name, text in {"sbatch": SBATCH, "scancel": SCANCEL}.items():
+    for name, text in {"sbatch": SBATCH, "squeue": SQUEUE, "scancel": SCANCEL}.items():
         (commands / name).write_text(text.format(folder=commands))
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}:{Path(sys.executable).parent}:/usr/bin:/bin")
-    options = {"jobs": 1, "cores": 1, "processes": 1, "memory": "2GB", "queue": None}
-    local = {"local_directory": str(tmp_path), "scheduler_options": {"dashboard_address": None}}
-    recipe = load_recipe(str(write_recipe()))
-    path = build(recipe, tmp_path / "slurm", archive, scheduler={**options, **local})
-    assert (commands / "jobs").read_text().count("\n") == 1
+    monkeypatch.chdir(tmp_path)
+    recipe_file = write_recipe()
+    options = [f"recipe={recipe_file}", f"stores_dir={tmp_path / 'slurm'}", f"data_root={archive}"]
+    cluster = ["jobs=2", "cores=1", "processes=1", "memory=2GB", "walltime=00:10:00"]
+    words = ["launcher=dask_slurm", *(f"cluster.{one}" for one in cluster)]
+    assert main(["build", *options, *words]) == 0
+    jobs = (commands / "jobs").read_text().split()
+    assert len(jobs) == 2
+    assert "#SBATCH -t 00:10:00" in (commands / f"{jobs[0]}.sh").read_text()
+    assert sorted((commands / "cancelled").read_text().split()) == sorted(jobs)
+    recipe = load_recipe(str(recipe_file))
+    path = store_path(recipe, tmp_path / "slurm")
     assert arrays(path) == arrays(build(recipe, tmp_path / "here", archive))

@@ -5,11 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import cftime
 import numpy as np
 import pytest
 from servers.esgf import Esgf, serving_esgf
 
-from climbench.recipes import build, load_recipe
+from climbench.cli import main
+from climbench.recipes import build, load_recipe, plan
+from climbench.recipes.sources import foreseen
 from climbench.store import open_store
 from climbench.testing.recipe_contract import check_recipe
 
@@ -56,25 +59,122 @@ def esgf(tmp_path: Path) -> Iterator[Esgf]:
         yield server
 
 
-def test_cmip6_pangeo(catalogue: str, tmp_path: Path) -> None:  # noqa: F811
-    changes = small(
-        *("cmip6_pangeo", ["historical", "ssp126"]), catalogue=catalogue, source_id="NorESM2-LM"
-    )
-    store = check_recipe("cmip6_pangeo", tmp_path, changes)
+def test_cmip6_annual_pangeo(catalogue: str, tmp_path: Path) -> None:  # noqa: F811
+    name, scenarios = "cmip6_annual_pangeo", ["historical", "ssp126"]
+    changes = small(name, scenarios, catalogue=catalogue, source_id="NorESM2-LM")
+    store = check_recipe(name, tmp_path, changes)
     assert store["tas"].dims == ("scenario", "member", "time", "latitude", "longitude")
     anomaly = store["tas_anomaly"].sel(scenario="ssp126", time="2016-07-01")
     assert first_cell(anomaly) == pytest.approx(2.5, abs=0.01)
     assert store["carbon_dioxide"].dims == ("scenario", "time")
 
 
+def test_cmip6_pangeo(catalogue: str, tmp_path: Path) -> None:  # noqa: F811
+    source = small("cmip6_pangeo", catalogue=catalogue, source_id="NorESM2-LM")["sources"]
+    changes = {"sources": source, "experiment_id": ["historical", "ssp126"]}
+    store = check_recipe("cmip6_pangeo", tmp_path, changes)
+    assert store["tas"].dims == ("scenario", "time", "latitude", "longitude")
+    assert store.sizes["time"] == 48
+    assert isinstance(store["time"].values[0], cftime.DatetimeNoLeap)
+    there = store["tas"].notnull().all(["latitude", "longitude"]).sum("time")
+    assert there.values.tolist() == [24, 24]
+
+
 def test_cmip6_esgf(esgf: Esgf, tmp_path: Path) -> None:
     for scenario, years in (("historical", [2013, 2014]), ("ssp126", [2015, 2016])):
         for member in ("r1i1p1f1", "r2i1p1f1"):
             archives.write_run(esgf.root, "MPI-ESM1-2-LR", scenario, member, MONTHLY, years)
-    changes = small("cmip6_esgf", ["historical", "ssp126"], index_nodes=[esgf.url])
+    source = small("cmip6_esgf", index_nodes=[esgf.url])["sources"]
+    changes = {"sources": source, "experiment_id": ["historical", "ssp126"]}
+    changes |= {"member_id": "first 2", "dates": "2014/2015"}
     store = check_recipe("cmip6_esgf", tmp_path / "stores", changes)
     assert store["member"].values.tolist() == ["r1i1p1f1", "r2i1p1f1"]
-    assert store["pr_anomaly"].units == "kg m-2 s-1"
+    assert store.sizes["time"] == 24
+
+
+def command(esgf: Esgf, folder: Path, *options: str) -> int:
+    """Run `climbench build` on a recipe of the user's that differs in the index node only."""
+    recipe = folder / "mine.yaml"
+    recipe.write_text(
+        "base: cmip6_esgf\nsources: [{kind: esgf_search, source_id: MPI-ESM1-2-LR, experiment_id: "
+        f"historical, member_id: r1i1p1f1, table_id: Amon, index_nodes: ['{esgf.url}']}}]\n"
+    )
+    return main(["build", f"recipe={recipe}", f"stores_dir={folder / 'stores'}", *options])
+
+
+def test_options_of_a_build_name_any_run(esgf: Esgf, tmp_path: Path) -> None:
+    runs = (("CanESM5", "historical", [2013]), ("CanESM5", "ssp585", [2015]))
+    for model, scenario, years in (*runs, ("MIROC6", "ssp585", [2015])):
+        archives.write_run(esgf.root, model, scenario, "r2i1p1f1", {"tas": "day"}, years)
+    which = ["source_id=[CanESM5]", "experiment_id=[historical,ssp585]", "member_id=r2i1p1f1"]
+    narrow = ["table_id=day", "variables=[tas]", "dates=2013-12/2015-01"]
+    assert command(esgf, tmp_path, *which, *narrow) == 0
+    first = next((tmp_path / "stores").glob("cmip6_esgf-*.zarr"))
+    store = open_store(first)
+    assert store["tas"].dims == ("source_id", "scenario", "time", "latitude", "longitude")
+    assert store["source_id"].values.tolist() == ["CanESM5"]
+    assert store.sizes["time"] == 62
+    source = json.loads(store.attrs["recipe"])["sources"][0]
+    assert (source["table_id"], source["variable_id"]) == ("day", ["tas"])
+    other = ["source_id=MIROC6", "experiment_id=ssp585", *which[2:], *narrow[:2]]
+    assert command(esgf, tmp_path, *other, "dates=2015-01/2015-01", "output.chunk=31") == 0
+    second = next(p for p in (tmp_path / "stores").glob("cmip6_esgf-*.zarr") if p != first)
+    assert open_store(second)["tas"].dims == ("time", "latitude", "longitude")
+    assert json.loads(open_store(second).attrs["recipe"])["output"]["chunk"] == 31
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["source_id=CanESM6"], "no source_id 'CanESM6': did you mean 'CanESM5'?"),
+        (["experiment_id=histrical"], "no experiment_id 'histrical': did you mean 'historical'?"),
+        (["table_id=Amom"], "no table_id 'Amom': did you mean 'Amon'?"),
+        (["variables=[tass]"], "no variable_id 'tass': did you mean 'tas'?"),
+        (["member=r1i1p1f1"], "no option 'member': did you mean 'member_id'?"),
+        (["version=v1"], "option 'sources.0.version' is wrong"),
+        (["recipe=ncep_air", "source_id=CanESM5"], "'ncep_air' does not search CMIP6"),
+        (["recipe=cmip6_annual", "table_id=day"], "'base: cmip6_annual'"),
+    ],
+)
+def test_a_name_that_nobody_has_is_corrected(
+    esgf: Esgf, tmp_path: Path, capsys: pytest.CaptureFixture[str], options: list[str], words: str
+) -> None:
+    archives.write_run(esgf.root, "CanESM5", "historical", "r1i1p1f1", {"tas": "Amon"}, [2014])
+    usual = ["source_id=CanESM5", "variables=[tas]"]
+    named = [option.partition("=")[0] for option in options]
+    kept = [option for option in usual if option.partition("=")[0] not in named]
+    if "recipe" in named:
+        assert main(["build", *options]) == 2
+    else:
+        assert command(esgf, tmp_path, *kept, *options) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_plan_reads_a_header_by_ranges_and_fetches_nothing(esgf: Esgf, tmp_path: Path) -> None:
+    """Nothing of the second file, of other runs, or of fields; annual means are foreseen too."""
+    for member in ("r1i1p1f1", "r2i1p1f1"):
+        run = (esgf.root, "MPI-ESM1-2-HR", "historical", member, {"tas": "day"}, [2010, 2013])
+        archives.write_run(*run, rows=600)
+    sizes = sum(file.stat().st_size for file in esgf.root.rglob("*.nc"))
+    source = small("cmip6_esgf", index_nodes=[esgf.url])["sources"]
+    changes = {"sources": source, "source_id": "MPI-ESM1-2-HR", "experiment_id": "historical"}
+    changes |= {"member_id": "first 2", "table_id": "day", "variables": ["tas"]}
+    recipe = load_recipe("cmip6_esgf", {**changes, "sources": [source[0] | {"variable_id": "tas"}]})
+    planned = plan(recipe, downloads=tmp_path)
+    assert planned.dataset["tas"].shape == (2, 1461, 600, 6)
+    stamps = [str(time)[:10] for time in planned.dataset["time"].values[[0, 730, -1]]]
+    assert stamps == ["2010-01-01", "2012-01-01", "2013-12-31"]
+    assert sum(one.size or 0 for one in planned.inputs) == sizes
+    assert all(one.unread for one in planned.inputs) and len(planned.inputs) == 4
+    assert not esgf.downloads
+    assert 0 < esgf.ranged < sizes / 10
+    annual = [source[0] | {"variable_id": "tas", "annual": "mean"}]
+    yearly = plan(load_recipe("cmip6_esgf", changes | {"sources": annual}), downloads=tmp_path)
+    assert yearly.dataset.sizes["time"] == 4 and not esgf.downloads
+    esgf.ranges = False
+    foreseen._headers.clear()
+    plan(recipe, downloads=tmp_path)
+    assert len(list(tmp_path.glob("*.nc"))) == 2  # a file of each run, as no server gives ranges
 
 
 def test_cmip6_annual_has_the_variables_of_climatebench(esgf: Esgf, tmp_path: Path) -> None:

@@ -130,10 +130,9 @@ def test_a_member_that_is_not_there_is_named(climatebench_root: Path, tmp_path: 
         build(load_recipe("climatebench", changed), tmp_path, climatebench_root)
 
 
-def test_em_mpi_members_units_and_stamps_fit_together(tmp_path: Path) -> None:
-    scenarios = ["historical", "ssp126", "ssp245", "ssp370", "ssp585"]
-    archives.em_mpi(tmp_path / "data" / "em_mpi", scenarios)
-    overrides = YEARS | {
+def small_em_mpi() -> dict[str, Any]:
+    """What makes the recipe fit to a few years of fields that are one number everywhere."""
+    return YEARS | {
         "checks": {
             "constant_fields": ["tas", "pr", "pr90", "diurnal_temperature_range", "tas_anomaly"]
         },
@@ -143,7 +142,12 @@ def test_em_mpi_members_units_and_stamps_fit_together(tmp_path: Path) -> None:
             for anomaly in [{"of": ["tas"], "period": [2010, 2014], "scenario": "historical"}]
         ],
     }
-    store = check_recipe("em_mpi", tmp_path, overrides, tmp_path / "data")
+
+
+def test_em_mpi_members_units_and_stamps_fit_together(tmp_path: Path) -> None:
+    scenarios = ["historical", "ssp126", "ssp245", "ssp370", "ssp585"]
+    archives.em_mpi(tmp_path / "data" / "em_mpi", scenarios)
+    store = check_recipe("em_mpi", tmp_path, small_em_mpi(), tmp_path / "data")
     assert store["member"].values.tolist() == ["r1i1p1f1", "r2i1p1f1", "r3i1p1f1"]
     first = store.sel(scenario="ssp245", member="r1i1p1f1", time="2015-07-01")
     assert first["tas"].values == pytest.approx(14.0 + 273.15, abs=1e-4)
@@ -155,29 +159,23 @@ def test_em_mpi_members_units_and_stamps_fit_together(tmp_path: Path) -> None:
     assert float(store["carbon_dioxide"].sel(scenario="ssp245", time="2015-07-01").item()) > 1500
 
 
-def test_em_mpi_from_the_hub_needs_an_extra(tmp_path: Path) -> None:
-    pytest.importorskip("fsspec")
-    try:
-        import huggingface_hub  # noqa: F401
-    except ImportError:
-        with pytest.raises(UserError, match=r"pip install climbench\[hub\]"):
-            plan(load_recipe("em_mpi"), None, tmp_path)
-    else:
-        pytest.skip("the extra is installed here, and the data are behind a gate")
+def small_climateset(models: list[str], scenarios: list[str]) -> dict[str, Any]:
+    """What makes the recipe fit to some models and a few years of them."""
+    changed = load_recipe("climateset").model_dump(mode="json", include={"sources"})
+    for source in changed["sources"][:2]:
+        source["coordinates"] = {"source_id": models, "scenario": scenarios}
+        source["sha256"] = {}
+    anomaly = {"of": ["tas"], "period": [2010, 2014], "scenario": "historical"}
+    changed |= YEARS | {"steps": [{"sort": {}}, {"derive": {"anomaly": anomaly}}]}
+    changed |= {"statistics": {"scenarios": ["historical"]}}
+    return changed | {"checks": {"constant_fields": ["tas", "pr", "tas_anomaly"]}}
 
 
 def test_climateset_is_one_store_of_models_with_different_calendars(tmp_path: Path) -> None:
     models = {"NorESM2-LM": "noleap", "MPI-ESM1-2-HR": "standard"}
     scenarios = ["historical", "ssp585"]
     archives.climateset(tmp_path / "data" / "climateset", models, scenarios)
-    changed = load_recipe("climateset").model_dump(mode="json", include={"sources"})
-    for source in changed["sources"][:2]:
-        source["coordinates"] = {"source_id": list(models), "scenario": scenarios}
-        source["sha256"] = {}
-    anomaly = {"of": ["tas"], "period": [2010, 2014], "scenario": "historical"}
-    overrides = YEARS | changed | {"steps": [{"sort": {}}, {"derive": {"anomaly": anomaly}}]}
-    overrides |= {"statistics": {"scenarios": ["historical"]}}
-    overrides |= {"checks": {"constant_fields": ["tas", "pr", "tas_anomaly"]}}
+    overrides = small_climateset(list(models), scenarios)
     store = check_recipe("climateset", tmp_path, overrides, tmp_path / "data")
     assert store["tas"].dims == ("source_id", "scenario", "time", "latitude", "longitude")
     assert store["source_id"].values.tolist() == list(models)

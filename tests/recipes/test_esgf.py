@@ -203,6 +203,26 @@ def test_daily_fields_keep_their_calendar(
     assert isinstance(store["time"].values[0], kind)
 
 
+def test_months_of_two_climate_models_share_their_stamps(tmp_path: Path) -> None:
+    """One stamps a month with its first day, the other with the 16th."""
+    for model in ("MPI-ESM1-2-LR", "CanESM5"):
+        archives.write_run(
+            tmp_path / "esgf", model, "historical", "r1i1p1f1", {"tas": "Amon"}, [2013]
+        )
+    (moved,) = tmp_path.rglob("*_CanESM5_*.nc")
+    with xr.open_dataset(moved, decode_times=False) as dataset:
+        days = ("time", dataset["time"].values + 15, dataset["time"].attrs)
+        later = dataset.load().assign_coords(time=days)
+    later.to_netcdf(moved)
+    with serving_esgf(tmp_path / "esgf") as esgf:
+        both = ["MPI-ESM1-2-LR", "CanESM5"]
+        wanted = search(esgf, source_id=both, experiment_id="historical", annual=None)
+        store = open_store(build(recipe_of(wanted, output={}), tmp_path))
+    assert store["tas"].dims == ("source_id", "time", "latitude", "longitude")
+    assert store.sizes["time"] == 12 and not store["tas"].isnull().any()
+    assert str(store["time"].values[1])[:10] == "2013-02-01"
+
+
 def test_the_newest_version_a_named_one_and_a_retracted_one(tmp_path: Path) -> None:
     root = tmp_path / "esgf"
     for version, shift in (("v20190101", 0.0), ("v20200101", 1.0), ("v20210101", 2.0)):

@@ -91,15 +91,21 @@ def test_a_repository_is_held_against_its_ledger(
 ) -> None:
     recipe = load_recipe(str(write_recipe()), {"output": {"format": "icechunk"}})
     path = build(recipe, tmp_path / "stores", archive)
-    assert verify(recipe, tmp_path / "stores", archive) == (3, 0)
-    assert verify(recipe, tmp_path / "stores", archive, manner="source") == (3, 0)
+    assert verify(recipe, tmp_path / "stores", archive) == (3, [])
+    assert verify(recipe, tmp_path / "stores", archive, manner="source") == (3, [])
     repository = icechunk.Repository.open(icechunk.local_filesystem_storage(str(path)))
-    session = repository.writable_session("main")
-    zarr.open_group(session.store, mode="r+")["2m_temperature"][9] = 0.0
-    session.commit("a mistake")
-    for manner in ("checksums", "mend"):
-        with pytest.raises(UserError, match=r"'2m_temperature' is not what was built in part 1"):
-            verify(recipe, tmp_path / "stores", archive, manner=manner)
+    built = repository.lookup_branch("main")
+    for name, words in (
+        ("2m_temperature", r"'2m_temperature' in part 1 \(time 2001-01-09.*\)"),
+        ("statistics/2m_temperature", "'statistics/2m_temperature/c/0'"),
+    ):
+        session = repository.writable_session("main")
+        zarr.open_group(session.store, mode="r+")[name][9] = 0.0
+        session.commit("a mistake")
+        for manner in ("checksums", "mend"):
+            with pytest.raises(UserError, match=f"{words} is not .* or reset its branch 'main'"):
+                verify(recipe, tmp_path / "stores", archive, manner=manner)
+        repository.reset_branch("main", built)
 
 
 DRIVER = """

@@ -11,8 +11,9 @@ import xarray as xr
 from rich.console import Console
 
 from climbench.recipes import build, load_recipe, plan
-from climbench.recipes.parts import lay_out
+from climbench.recipes.parts import COPIES, lay_out
 from climbench.recipes.plan import Plan, duration, size
+from climbench.recipes.workers import cores
 
 WriteRecipe = Callable[..., Path]
 
@@ -32,11 +33,14 @@ def test_the_speed_is_that_of_the_last_build(
     entries = [json.loads(line) for line in (path / "ledger.jsonl").read_text().splitlines()]
     assert sum(entry["bytes"] for entry in entries) == open_size(path)
     assert all(entry["seconds"] > 0 for entry in entries)
-    assert "a little noise" in shown(plan(recipe, archive, stores_dir=stores))  # it was too short
-    for entry in entries:
-        entry["seconds"] = 2.0
-    lines = "".join(json.dumps(entry) + "\n" for entry in entries)
-    (path / "ledger.jsonl").write_text(lines + '{"part": 3, "sec')  # a line that a kill has cut
+
+    def write_ledger(seconds: float) -> None:
+        lines = "".join(json.dumps(entry | {"seconds": seconds}) + "\n" for entry in entries)
+        (path / "ledger.jsonl").write_text(lines + '{"part": 3, "sec')  # that a kill has cut
+
+    write_ledger(0.1)  # too short to say anything
+    assert "a little noise" in shown(plan(recipe, archive, stores_dir=stores))
+    write_ledger(2.0)
     planned = plan(recipe, archive, stores_dir=stores)
     assert planned.throughput.speed == pytest.approx(20 * 6 * 8 * 4 / 6)
     assert planned.worker_hours == pytest.approx(6 / 3600)
@@ -48,6 +52,17 @@ def open_size(path: Path) -> int:
     from climbench.store import open_store
 
     return sum(array.nbytes for array in open_store(path).data_vars.values())
+
+
+def test_memory_counts_what_threads_hold_of_the_sources(
+    archive: Path, write_recipe: WriteRecipe
+) -> None:
+    """Of fields that are put on fewer cells, a block at a time is there, and not all of a part."""
+    steps = [{"sort": {}}, {"regrid": {"resolution": 45}}]
+    planned = plan(load_recipe(str(write_recipe(steps=steps))), archive)
+    block, part = 10 * 6 * 8 * 4, 8 * 4 * 8 * 4  # times of a file, and of a shard
+    assert planned.block == block
+    assert planned.memory == COPIES * (part + cores() * block)
 
 
 def test_a_probe_is_a_speed_of_this_machine(archive: Path, write_recipe: WriteRecipe) -> None:
@@ -87,4 +102,3 @@ def test_the_whole_of_era5_is_planned_without_a_byte_of_it(tmp_path: Path) -> No
     assert "31.1 TiB before compression" in text
     assert f"{len(planned.layout.parts)} parts along time" in text
     assert f"{duration(hours)} for one worker at {size(planned.throughput.speed)}/s" in text
-    assert "until it is finished, 31.1 TiB of disk besides" in text  # a part is one time

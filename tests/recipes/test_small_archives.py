@@ -24,7 +24,7 @@ def write(path: Path, name: str, units: str, time: xr.CFTimeIndex, levels: bool 
     if not levels:
         field[..., 0, :] = np.nan  # land
     data = xr.Dataset({name: (tuple(axes), field, {"units": units})}, axes)
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     data.to_netcdf(path, encoding={name: {"_FillValue": np.float32(-9.96921e36)}})
 
 
@@ -53,32 +53,38 @@ def test_sea_surface_is_kelvin_south_to_north(recipe, file, frequency, tmp_path)
     np.testing.assert_allclose(store["sea_surface_temperature"].values, expected, rtol=1e-6)
 
 
-def test_pressure_levels_of_four_files_are_one_store(tmp_path):
+ON_LEVELS = {
+    "air": ("degK", "temperature"),
+    "hgt": ("m", "geopotential_height"),
+    "uwnd": ("m/s", "u_component_of_wind"),
+    "vwnd": ("m/s", "v_component_of_wind"),
+}
+
+
+def write_pressure_levels(folder: Path) -> None:
+    """Two days of 2001, a file for each variable."""
     time = xr.date_range("2001-01-01", periods=8, freq="6h")
-    names = {
-        "air": ("degK", "temperature"),
-        "hgt": ("m", "geopotential_height"),
-        "uwnd": ("m/s", "u_component_of_wind"),
-        "vwnd": ("m/s", "v_component_of_wind"),
-    }
-    for name, (units, _) in names.items():
-        write(tmp_path / f"ncep_reanalysis/{name}.2001.nc", name, units, time, levels=True)
-        if name == "air":
-            with netCDF4.Dataset(tmp_path / "ncep_reanalysis/air.2001.nc", "a") as file:
-                file["air"][:] += 250
+    for name, (units, _) in ON_LEVELS.items():
+        write(folder / f"{name}.2001.nc", name, units, time, levels=True)
+    with netCDF4.Dataset(folder / "air.2001.nc", "a") as file:
+        file["air"][:] += 250
+
+
+def test_pressure_levels_of_four_files_are_one_store(tmp_path):
+    write_pressure_levels(tmp_path / "ncep_reanalysis")
     (tmp_path / "stores").mkdir()
     store = check_recipe(
         "ncep_reanalysis", tmp_path / "stores", few("2001-01-01", "2001-01-02"), tmp_path
     )
-    for name, (_, here) in names.items():
+    for name, (_, here) in ON_LEVELS.items():
         with netCDF4.Dataset(tmp_path / f"ncep_reanalysis/{name}.2001.nc") as original:
             expected = original[name][:, ::-1, ::-1].filled(np.nan)
         found = store[here].transpose("time", "level", "latitude", "longitude")
         np.testing.assert_allclose(found.values, expected, rtol=1e-6)
 
 
-def test_anomalies_keep_the_cells_without_observations(tmp_path):
-    """HadCRUT5 goes from south to north and from -180, with bounds and a scalar beside it."""
+def write_hadcrut(path: Path) -> np.ndarray:
+    """A year from south to north and from -180, with bounds and a scalar beside it."""
     field = np.random.default_rng(0).uniform(-3, 3, (12, 6, 8))
     field[:, 0] = np.nan
     axes = {
@@ -95,8 +101,13 @@ def test_anomalies_keep_the_cells_without_observations(tmp_path):
         },
         axes,
     )
-    (tmp_path / "hadcrut").mkdir()
-    data.to_netcdf(tmp_path / "hadcrut/HadCRUT.5.analysis.nc")
+    path.parent.mkdir(parents=True)
+    data.to_netcdf(path)
+    return field
+
+
+def test_anomalies_keep_the_cells_without_observations(tmp_path):
+    field = write_hadcrut(tmp_path / "hadcrut/HadCRUT.5.analysis.nc")
     (tmp_path / "stores").mkdir()
     store = check_recipe("hadcrut", tmp_path / "stores", few("2001-01-01", "2001-12-31"), tmp_path)
     expected = np.roll(field, -4, axis=2)  # 22.5 to 337.5 degrees east

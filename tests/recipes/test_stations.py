@@ -63,7 +63,9 @@ def test_beijing_in_utc_with_its_twins_named(data_root: Path, tmp_path: Path) ->
     assert float(figures.sel(statistic="missing")) == int(training.isnull().sum())
     console = Console(width=200, record=True, file=io.StringIO())
     console.print(describe_store(path))
-    assert "3, latitude 39.91..39.98, longitude 116.2..116.4: Aotizh" in console.export_text()
+    text = console.export_text()
+    assert "3, latitude 39.91..39.98, longitude 116.2..116.4: Aotizh" in text
+    assert "Statistics of 2013-03-01 to 2015-12-31" in text and "weighted" not in text
 
 
 @pytest.mark.data
@@ -80,6 +82,7 @@ def test_statistics_of_stations_count_each_station_once(data_root: Path, tmp_pat
     training = store["tas"].sel(time=slice("1990", "1992")).values.astype(np.float64)
     assert float(found.sel(statistic="mean")) == pytest.approx(training.mean(), rel=1e-9)
     assert store["station"].values.tolist()[:2] == ["Halifax", "Montréal"]
+    assert store["latitude"].values.tolist() == [44.5, 45.5, 63.75, 52.0, 48.5]
     assert float(store["hurs"].max()) > 50  # per cent
 
 
@@ -118,18 +121,17 @@ REPORTS = [
 ]
 
 
-def write_isd(root: Path) -> None:
-    folder = root / "isd/2020"
-    folder.mkdir(parents=True)
-    with (folder / "03772099999.csv").open("w", newline="") as file:
+def write_isd(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
         writer = csv.writer(file, quoting=csv.QUOTE_ALL)
         writer.writerow(HEADER)
         for date, *fields in REPORTS:
-            writer.writerow(["03772099999", date, *CALM, *fields])
+            writer.writerow([path.stem, date, *CALM, *fields])
 
 
 def test_isd_unpacks_its_fields_and_heeds_their_quality(tmp_path: Path) -> None:
-    write_isd(tmp_path)
+    write_isd(tmp_path / "isd/2020/03772099999.csv")
     days = {"dates": {"start": "2020-01-01", "end": "2020-01-01"}}
     store = check_recipe(
         "isd_stations", tmp_path, days | {"statistics": {"period": None}}, tmp_path
@@ -153,15 +155,20 @@ def test_isd_unpacks_its_fields_and_heeds_their_quality(tmp_path: Path) -> None:
     assert (float(store.latitude), float(store.altitude)) == pytest.approx((51.478, 25.3))
 
 
-def write_meteostat(root: Path, station: str = "10384") -> None:
-    (root / "meteostat/hourly").mkdir(parents=True)
-    (root / "meteostat/stations").mkdir()
-    rows = ["2018-01-01,0,5.6,2.1,78,0.0,,220,18.0,,1009.1,,5", "2018-01-01,2,5.0,,,,,,36.0,,,,"]
-    path = root / f"meteostat/hourly/{station}.csv.gz"
-    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+def write_meteostat(root: Path, *stations: str) -> None:
+    (root / "hourly").mkdir(parents=True)
+    (root / "stations").mkdir()
+    rows = [
+        "2018-01-01,0,5.6,2.1,78,0.0,10,220,18.0,30,1009.1,9,5",
+        "2018-01-01,2,5.0,,,,,,36.0,,,,",
+    ]
+    for station in stations:
+        path = root / f"hourly/{station}.csv.gz"
+        path.write_bytes(gzip.compress("\n".join(rows).encode()))
     place = {"latitude": 52.4667, "longitude": 13.4, "elevation": 48}
-    listed = json.dumps([{"id": "10384", "name": {"en": "Berlin"}, "location": place}])
-    (root / "meteostat/stations/lite.json.gz").write_bytes(gzip.compress(listed.encode()))
+    known = ("10384", "03772")
+    listed = json.dumps([{"id": one, "name": {"en": "x"}, "location": place} for one in known])
+    (root / "stations/lite.json.gz").write_bytes(gzip.compress(listed.encode()))
 
 
 MORNING = {
@@ -171,7 +178,7 @@ MORNING = {
 
 
 def test_meteostat_without_header_and_with_a_list_of_stations(tmp_path: Path) -> None:
-    write_meteostat(tmp_path)
+    write_meteostat(tmp_path / "meteostat", "10384")
     recipe = load_recipe("meteostat", MORNING)
     store = built(recipe, tmp_path / "stores", tmp_path).sel(station="10384")
     assert store.sizes["time"] == 24
@@ -183,7 +190,7 @@ def test_meteostat_without_header_and_with_a_list_of_stations(tmp_path: Path) ->
 
 
 def test_a_station_without_coordinates_is_refused(tmp_path: Path) -> None:
-    write_meteostat(tmp_path, "99999")
+    write_meteostat(tmp_path / "meteostat", "99999")
     with pytest.raises(UserError, match="station '99999' has no coordinates: add them"):
         built(load_recipe("meteostat", MORNING), tmp_path / "stores", tmp_path)
 
@@ -213,7 +220,7 @@ def test_both_versions_of_weather2k(tmp_path: Path, factors: int, step: str, hum
 
 def test_weather2k_of_another_shape_is_refused(tmp_path: Path) -> None:
     weather2k(tmp_path, 20)
-    with pytest.raises(UserError, match=r"shape \(3, 20, 48\): Weather2K has stations, 23"):
+    with pytest.raises(UserError, match=r"shape \(3, 20, 48\) of float32: Weather2K has"):
         built("weather2k", tmp_path / "stores", tmp_path)
 
 

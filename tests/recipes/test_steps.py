@@ -188,6 +188,31 @@ def test_months_are_as_long_as_the_calendar_says() -> None:
     assert float(monthly["t"][0, 0, 0, 0]) == np.arange(124).mean()
 
 
+@pytest.mark.parametrize(
+    ("calendar", "weights"),
+    [
+        ("standard", [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]),
+        ("noleap", [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]),
+        ("360_day", [30] * 12),
+    ],
+)
+def test_years_of_months_are_weighted_by_their_days(calendar: str, weights: list[int]) -> None:
+    """Stamped with their middles; the two months of the next year do not make one."""
+    starts = xr.date_range("2000-01-01", periods=14, freq="MS", calendar=calendar, use_cftime=True)
+    months = fields().isel(time=slice(14)).assign_coords(time=starts.shift(15, "D")).chunk()
+    months["t"][3, 1, 0, 0] = np.nan
+    yearly = apply(months, resample_time={"to": "YS"})
+    assert [time.isoformat()[:10] for time in yearly["time"].values] == ["2000-01-01"]
+    expected = np.average(np.arange(12.0), weights=weights)
+    assert float(yearly["t"][0, 0, 0, 0]) == pytest.approx(expected, rel=1e-6)
+    assert np.isnan(yearly["t"][0, 1, 0, 0]) and yearly["t"].dtype == np.float32
+    assert float(apply(months, resample_time={"to": "YS", "method": "max"})["t"][0, 0, 0, 0]) == 11
+    seasons = apply(months, resample_time={"to": "QS"})
+    assert seasons.sizes["time"] == 4
+    with pytest.raises(UserError, match=r"no whole number of months, .*: write MS, QS or YS"):
+        apply(months, resample_time={"to": "90D"})
+
+
 def test_a_missing_step_makes_a_missing_window() -> None:
     holed = fields()
     holed["t"][5] = np.nan

@@ -70,6 +70,46 @@ def test_a_malicious_zip_leaves_nothing(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["evil.zip"]
 
 
+def zipped(*entries: tuple[str, bytes]) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name, one in entries:
+            archive.writestr(name, one)
+    return content.getvalue()
+
+
+def test_an_archive_in_an_archive_is_opened_where_the_recipe_names_it(tmp_path: Path) -> None:
+    inner = zipped(("folder/a.csv", b"1"), ("folder/b.txt", b"2"))
+    path = tmp_path / "outer.zip"
+    path.write_bytes(zipped(("inner.zip", inner), ("folder/c.csv", b"3")))
+    chosen = Files(kind="files", address="-", archive=["*.zip/*.csv", "folder/*.csv"])
+    found = members(str(path), "outer.zip", chosen, tmp_path / "unpacked")
+    names = ["outer.zip/inner.zip/folder/a.csv", "outer.zip/folder/c.csv"]
+    assert [name for name, _ in found] == names
+    assert [Path(one).read_bytes() for _, one in found] == [b"1", b"3"]
+    again = members(str(path), "outer.zip", chosen, tmp_path / "unpacked")
+    assert again == found
+    assert [name for name, _ in members(str(path), "o", EVERYTHING, tmp_path / "unpacked")] == [
+        "o/folder/c.csv",
+        "o/inner.zip",
+    ]
+    with pytest.raises(UserError, match=r"outer.zip/inner.zip has no member \*.nc"):
+        lacking = Files(kind="files", address="-", archive="inner.zip/*.nc")
+        members(str(path), "outer.zip", lacking, tmp_path / "unpacked")
+
+
+def test_a_malicious_archive_in_an_archive_leaves_nothing_outside(tmp_path: Path) -> None:
+    path = tmp_path / "outer.zip"
+    path.write_bytes(zipped(("inner.zip", zipped(("../../../outside.csv", b"1")))))
+    chosen = Files(kind="files", address="-", archive="inner.zip/*")
+    with pytest.raises(UserError, match=r"outer.zip/inner.zip is not unpacked.*path out of its"):
+        members(str(path), "outer.zip", chosen, tmp_path / "unpacked")
+    assert sorted(p.name for p in tmp_path.rglob("*.*") if p.is_file()) == [
+        "inner.zip",
+        "outer.zip",
+    ]
+
+
 def test_members_are_found_by_name_and_by_pattern(tmp_path: Path) -> None:
     path = tar(tmp_path / "a.tar.gz", ("x/1.nc", b"1"), ("x/2.nc", b"2"), ("top.nc", b"3"))
     chosen = Files(kind="files", address="-", archive=["top.nc", "x/*.nc"])
@@ -106,9 +146,31 @@ def test_a_damaged_archive_leaves_nothing(tmp_path: Path, damage: Callable[[Path
     noise = random.Random(0).randbytes(200_000)
     path = tar(tmp_path / "a.tar.gz", ("one.nc", noise))
     damage(path)
-    with pytest.raises(UserError, match=r"a.tar.gz is cut short or damaged"):
+    with pytest.raises(UserError, match=r"a.tar.gz is cut short or damaged: remove .*a.tar.gz and"):
         members(str(path), "a.tar.gz", EVERYTHING, tmp_path / "unpacked")
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["a.tar.gz"]
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 0.99])
+@pytest.mark.parametrize("kind", ["zip", "gz", "bz2", "xz"])
+def test_the_beginning_of_an_archive_is_known_as_such(
+    tmp_path: Path, kind: str, share: float
+) -> None:
+    import random
+
+    noise = random.Random(0).randbytes(200_000)
+    path = tmp_path / f"a.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("one.nc", noise)
+    else:
+        (tmp_path / "one.nc").write_bytes(noise)
+        with tarfile.open(path, f"w:{kind}") as archive:
+            archive.add(tmp_path / "one.nc", "one.nc")
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert is_archive(str(path))
+    with pytest.raises(UserError, match=f"is cut short or damaged: remove {path} and fetch it"):
+        members(str(path), path.name, EVERYTHING, tmp_path / "unpacked")
 
 
 def test_what_is_no_archive_is_none(tmp_path: Path) -> None:

@@ -70,6 +70,19 @@ def test_the_command_of_the_guide_fetches_only_the_chunks_it_needs(gcs, buckets,
         np.testing.assert_array_equal(store[name], truth[name].transpose(*store[name].dims))
 
 
+def test_options_of_the_recipe_are_changed_on_the_command_line(gcs, tmp_path, capsys):
+    command = ["build", "recipe=era5_wb2_5p625", "dates=2018-01-01/2018-01-02"]
+    command += ["variables=[2m_temperature]", f"stores_dir={tmp_path}"]
+    assert main(command) == 2  # statistics are those of the years to 2017
+    assert "statistics.period" in capsys.readouterr().err
+    assert main([*command, "statistics.period=null", "checks.gaps=allow", "output.chunk=2"]) == 0
+    recipe = json.loads(open_store(next(tmp_path.glob("*.zarr"))).attrs["recipe"])
+    assert recipe["statistics"]["period"] is None
+    assert (recipe["output"]["chunk"], recipe["output"]["shard"]) == (2, None)
+    assert main([*command, "output.chunks=2"]) == 2
+    assert "no option 'output.chunks': did you mean 'chunk'?" in capsys.readouterr().err
+
+
 def test_a_chunk_that_two_parts_share_is_fetched_once(gcs, tmp_path):
     recipe = load_recipe(
         "era5_wb2_5p625",

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -20,6 +21,7 @@ from climbench.errors import UserError
 from climbench.recipes import Recipe, build, load_recipe, store_path
 from climbench.recipes import workers as engine
 from climbench.recipes.lock import building_folder
+from climbench.recipes.parts import COPIES
 from climbench.recipes.sources import Surroundings
 from climbench.recipes.workers import Processes, WorkerLostError, cores, sensible_count
 from climbench.recipes.writing import Work
@@ -170,12 +172,22 @@ def build_disturbed(
         return build(recipe, stores, data, workers=2), len(killed)
 
 
+def faults(path: Path, whole: Path, parts: int) -> dict[str, int]:
+    """Count what a disturbed build has lost, doubled and corrupted, against an undisturbed one."""
+    lines = (path / "ledger.jsonl").read_text().splitlines()
+    recorded = [json.loads(line)["part"] for line in lines]
+    found, expected = arrays(path), arrays(whole)
+    return {
+        "lost": len({*range(parts)} - {*recorded}) + len(expected.keys() - found.keys()),
+        "duplicated": len(recorded) - len({*recorded}) + len(found.keys() - expected.keys()),
+        "corrupted": sum(found[name] != expected[name] for name in found.keys() & expected.keys()),
+    }
+
+
 def check_undisturbed(path: Path, whole: Path, parts: int) -> None:
     """Nothing lost, nothing doubled, nothing corrupted, nothing left over."""
-    assert arrays(path) == arrays(whole)
+    assert faults(path, whole, parts) == {"lost": 0, "duplicated": 0, "corrupted": 0}
     assert (path / "zarr.json").read_text() == (whole / "zarr.json").read_text()
-    lines = (path / "ledger.jsonl").read_text().splitlines()
-    assert [json.loads(line)["part"] for line in lines] == list(range(parts))
     assert not list(path.parent.glob("*.building"))
 
 
@@ -198,15 +210,16 @@ def test_twenty_builds_of_200_parts_with_workers_killed_at_random(
     options = {"dates": {"start": "2001", "end": "2002-02-04"}, "output": {"chunk": 1, "shard": 2}}
     recipe = load_recipe(str(write_recipe(**options)))
     whole = build(recipe, tmp_path / "whole", data)
-    total = 0
+    figures = Counter(parts=0, kills=0, lost=0, duplicated=0, corrupted=0)
     for seed in range(20):
         stores = tmp_path / str(seed)
         path, killed = build_disturbed(recipe, stores, data, monkeypatch, seed, 60)
-        check_undisturbed(path, whole, 200)
-        total += killed
+        figures.update({"parts": 200, "kills": killed, **faults(path, whole, 200)})
+        assert not list(stores.glob("*.building"))
         shutil.rmtree(stores)
-    print(f"{total} workers killed in 20 builds of 200 parts")
-    assert total >= 40
+    print(", ".join(f"{name} {count}" for name, count in figures.items()))
+    assert figures["kills"] >= 40
+    assert figures["lost"] == figures["duplicated"] == figures["corrupted"] == 0
 
 
 @pytest.mark.slow
@@ -224,7 +237,7 @@ def test_a_coordinator_that_is_stopped_takes_its_workers_along(
     workers = children(process.pid)
     assert len(workers) == 2
     process.send_signal(signal.Signals[name])
-    error = process.communicate(timeout=30)[1]
+    error = process.communicate(timeout=180)[1]
     if name == "SIGINT":
         assert process.returncode == 130
         assert error.strip() == "climbench: interrupted; the same command continues."
@@ -235,7 +248,7 @@ def test_a_coordinator_that_is_stopped_takes_its_workers_along(
     check_undisturbed(path, build(recipe, tmp_path / "whole", data), 46)
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 60.0) -> Any:
+def wait_for(look: Callable[[], Any], seconds: float = 180.0) -> Any:
     """Return what is looked for as soon as it is there."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -264,6 +277,10 @@ def test_little_data_needs_no_workers_and_much_data_no_more_than_memory_holds(
     assert sensible_count(job, 3, 5) == 5
     monkeypatch.setattr(engine, "SMALL", 0)
     assert sensible_count(job, 1000, None) == min(cores(), engine.MOST)
+    monkeypatch.setattr(engine, "cores", lambda: 4)
+    monkeypatch.setattr(engine, "memory", lambda: 2 * COPIES * 10 * job.lazy.nbytes)
+    assert sensible_count(job, 1000, None) == 4
+    assert sensible_count(job, 1000, None, 2 * job.lazy.nbytes) == 2  # 4 threads hold 8 of 10
     monkeypatch.setattr(engine, "memory", lambda: 7 * job.lazy.nbytes)
     assert sensible_count(job, 1000, None) == 1
 

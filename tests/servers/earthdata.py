@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -28,8 +29,8 @@ class Earthdata:
 
 
 @contextmanager
-def earthdata(name: str, password: str, content: bytes) -> Iterator[Earthdata]:
-    """Serve one content under every path to who has logged in, until the end of the block."""
+def earthdata(name: str, password: str, content: bytes | Path) -> Iterator[Earthdata]:
+    """Serve a folder, or one content under every path, to who has logged in."""
     state = Earthdata()
     expected = "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
 
@@ -54,7 +55,12 @@ def earthdata(name: str, password: str, content: bytes) -> Iterator[Earthdata]:
             if query.startswith("code="):
                 self.answer(302, Location=path, Set_Cookie="session=1; Path=/")
             elif "session=1" in self.headers.get("Cookie", ""):
-                self.answer(200, content, Content_Type="application/octet-stream")
+                file = content / path.lstrip("/") if isinstance(content, Path) else None
+                if file is not None and not file.is_file():
+                    self.answer(404)
+                    return
+                body = file.read_bytes() if file is not None else content
+                self.answer(200, body, Content_Type="application/octet-stream")
             else:
                 back = quote(f"{state.archive}{path}", safe="")
                 self.answer(302, Location=f"{state.login}/oauth/authorize?redirect_uri={back}")

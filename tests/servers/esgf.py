@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -36,8 +36,10 @@ class Esgf(ThreadingHTTPServer):
         Whether the index node answers 500.
     most
         Files of a page at most, whatever is asked for.
-    searches, downloads
-        What was asked for.
+    ranges
+        Whether the data nodes give parts of files.
+    searches, downloads, ranged
+        What was asked for; of files whole ones, and the bytes of parts.
     """
 
     daemon_threads = True
@@ -51,6 +53,8 @@ class Esgf(ThreadingHTTPServer):
         self.retracted: set[str] = set()
         self.silent = False
         self.most = 3
+        self.ranges = True
+        self.ranged = 0
         self.algorithm = "SHA256"
         self.searches: list[dict[str, list[str]]] = []
         self.downloads: list[str] = []
@@ -118,6 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         address = urlsplit(self.path)
         if address.path == "/esg-search/search":
@@ -154,7 +161,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _file(self, path: str) -> None:
         node, _, name = path.partition("/")
-        self.server.downloads.append(path)
+        if self.command == "GET" and not (self.server.ranges and "Range" in self.headers):
+            self.server.downloads.append(path)
         file = self.server.root / name
         if node in self.server.down:
             self._send(503, b"down", "text/plain")
@@ -163,14 +171,31 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = file.read_bytes()
             content = content[:-1] + b"?" if node in self.server.damaged else content
-            self._send(200, content, "application/netcdf")
+            self._ranges(content)
 
-    def _send(self, status: int, content: bytes, kind: str) -> None:
+    def _ranges(self, content: bytes) -> None:
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if wanted is None or not self.server.ranges:
+            self._send(200, content, "application/netcdf")
+            return
+        first, size = int(wanted[1]), len(content)
+        last = min(int(wanted[2] or size), size - 1)
+        self.server.ranged += last - first + 1
+        part, where = content[first : last + 1], f"bytes {first}-{last}/{size}"
+        self._send(206, part, "application/netcdf", {"Content-Range": where})
+
+    def _send(
+        self, status: int, content: bytes, kind: str, headers: dict[str, str] | None = None
+    ) -> None:
         self.send_response(status)
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if self.command != "HEAD":
+            with suppress(ConnectionError):  # who wanted a part may hang up
+                self.wfile.write(content)
 
 
 def _texts(value: Any) -> list[str]:

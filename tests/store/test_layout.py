@@ -1,6 +1,7 @@
 import hashlib
 import warnings
 
+import dask.array
 import numpy as np
 import pytest
 import xarray as xr
@@ -55,6 +56,17 @@ def test_variables_are_compressed_sharded_and_nan_where_nothing_is_written(weath
     assert array.shards == (10, 2, 4, 4)
     assert array.compressors[0].cname.value == "zstd"
     assert np.isnan(array[:]).all()
+
+
+def test_places_that_are_read_lazily_are_written(weather, tmp_path):
+    cells = weather.stack(column=("latitude", "longitude")).drop_vars(
+        ["column", "latitude", "longitude"]
+    )
+    places = weather["orography"].values.ravel()
+    cells = cells.assign_coords(area=("column", dask.array.from_array(places)))
+    path = tmp_path / "store.zarr"
+    create_store(path, cells, {"recipe_hash": "a"}, {})
+    np.testing.assert_array_equal(zarr.open_array(path / "area", mode="r")[:], places)
 
 
 def test_a_climate_store_is_written_by_scenario(climate, write_store):

@@ -28,13 +28,15 @@ DEFAULT_LIMIT = "200 GB"
 
 UNPACKED = "unpacked"
 """Folder in that of the downloads, for what comes out of archives."""
+CHUNKS = "chunks"
+"""The same for chunks of remote Zarr stores, which two parts of a build need."""
 LISTING = ".in-use-"
 """Beginning of the names of files that list what a running build uses."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file of the cache, or a folder into which one was unpacked.
+    """A file of the cache, or a folder into which one was unpacked, or with a store's chunks.
 
     Attributes
     ----------
@@ -163,11 +165,12 @@ def in_use(folder: Path) -> Iterator[None]:
 
 
 def mark_used(path: Path) -> None:
-    """Write down that this process uses a file or folder of the cache, now."""
+    """Write down that this process uses a file or folder of the cache, now, or will make it."""
     now = time.time_ns()
     # a file's time of change stays, for it identifies the content; a folder's time of access is
     # no use, for whoever measures the folder sets it
-    os.utime(path, ns=(now, now if path.is_dir() else path.stat().st_mtime_ns))
+    if path.exists():
+        os.utime(path, ns=(now, now if path.is_dir() else path.stat().st_mtime_ns))
     with _uses_lock:
         for use in _uses:
             if path.is_relative_to(use.folder):
@@ -248,7 +251,8 @@ def _drop(listing: Path, lock: BaseFileLock) -> None:
 
 def _entries(folder: Path) -> list[Entry]:
     entries = []
-    paths = [path for path in _children(folder) if path.is_file()] + _children(folder / UNPACKED)
+    paths = [path for path in _children(folder) if path.is_file()]
+    paths += _children(folder / UNPACKED) + _children(folder / CHUNKS)
     for path in paths:
         try:
             about = path.stat()

@@ -3,16 +3,19 @@
 import netrc
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import fsspec
 import requests
 from requests.auth import AuthBase
 
 from climbench.errors import UserError
 
 EARTHDATA = "urs.earthdata.nasa.gov"
+HUB = "huggingface.co"
 OWN_MACHINE = ("localhost", "127.0.0.1", "::1")
 AWS = (
     *("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "AWS_WEB_IDENTITY_TOKEN_FILE"),
@@ -86,10 +89,36 @@ class _Login(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         parts = urlsplit(request.url or "")
         host = parts.hostname or ""
-        login = login_of(host) if parts.scheme == "https" or host in OWN_MACHINE else None
-        if login is not None:
+        unheard = parts.scheme == "https" or host in OWN_MACHINE
+        login = login_of(host) if unheard else None
+        if unheard and host == HUB and (token := _hub_token()):
+            request.headers["Authorization"] = f"Bearer {token}"
+        elif login is not None:
             request.prepare_auth(login)
         return request
+
+
+def _hub_token() -> str | None:
+    """Return the token for Hugging Face's hub: that in HF_TOKEN, or of ``hf auth login``."""
+    try:
+        from huggingface_hub import get_token
+    except ImportError:
+        return os.environ.get("HF_TOKEN")
+    token: str | None = get_token()
+    return token
+
+
+def how_to_log_in(host: str) -> str:
+    """Return what to do about a refusal, in words that follow a colon."""
+    if host == HUB:
+        return (
+            "check the data set's name, ask for access on its page, and put your token into "
+            "HF_TOKEN or run `hf auth login`"
+        )
+    return (
+        f"write 'machine {host} login NAME password WORD' into ~/.netrc, and accept the data's "
+        "terms there in a browser"
+    )
 
 
 class Session(requests.Session):
@@ -108,6 +137,20 @@ class Session(requests.Session):
         _Login()(prepared_request)
 
 
+def _plain_gcsfs() -> None:
+    """Let gs:// mean gcsfs's plain class, whoever imported gcsfs, and when.
+
+    Its other one first asks by another protocol what kind of bucket it is, which anonymous
+    readers may not, and waits long for the answer.
+    """
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # it is slow to import
+    with suppress(ImportError):
+        from gcsfs.core import GCSFileSystem
+
+        for scheme in ("gs", "gcs"):
+            fsspec.register_implementation(scheme, GCSFileSystem, clobber=True)
+
+
 def storage_options(address: str) -> dict[str, Any]:
     """Return the options of fsspec for an address: anonymous unless the environment says who.
 
@@ -118,8 +161,7 @@ def storage_options(address: str) -> dict[str, Any]:
     """
     scheme = address.partition("://")[0]
     if scheme in ("gs", "gcs"):
-        # it asks what kind of bucket it is by another protocol, which anonymous readers may not
-        os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
+        _plain_gcsfs()
         return {} if os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") else {"token": "anon"}
     if scheme == "s3":
         return {} if any(map(os.environ.get, AWS)) else {"anon": True}

@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Event
 
 from climbench.errors import UserError
-from climbench.recipes.downloads import cds, filesystems, http
+from climbench.recipes.downloads import cds, filesystems, http, hub
 from climbench.recipes.downloads.cache import evict, locked, mark_used, place
 from climbench.recipes.downloads.checksums import matches
 from climbench.recipes.downloads.credentials import check_address, shown
@@ -26,6 +26,7 @@ TRANSFERS: dict[str, Transfer] = {
     "http": http.transfer,
     "https": http.transfer,
     "cds": cds.transfer,
+    "hf": hub.transfer,
 }
 """How to ask once for the missing bytes of a file, by scheme; by default, fsspec's way."""
 

@@ -1,4 +1,4 @@
-"""Objects by FTP, Google, Amazon and Hugging Face: what fsspec can reach."""
+"""Objects by FTP, Google and Amazon, and globs of Hugging Face: what fsspec can reach."""
 
 import ftplib
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import fsspec
 
 from climbench.errors import UserError
-from climbench.recipes.downloads.credentials import shown, storage_options
+from climbench.recipes.downloads.credentials import HUB, how_to_log_in, shown, storage_options
 from climbench.recipes.downloads.partial import Partial
 from climbench.recipes.downloads.retrying import Interrupted, Stopped, persistently
 from climbench.recipes.downloads.traffic import count
@@ -137,6 +137,11 @@ def _reaching(address: str) -> Iterator[tuple[Any, str]]:
     except Exception as error:  # every protocol has exceptions of its own
         if isinstance(error, ValueError) and scheme not in fsspec.available_protocols():
             raise UserError(f"{shown(address)} cannot be reached: {_reason(error)}.") from error
+        answer = getattr(error, "response", None)  # of the hub
+        if getattr(answer, "status_code", None) in (401, 403):
+            raise UserError(
+                f"{shown(address)} is not open to you: {how_to_log_in(HUB)}."
+            ) from error
         raise Interrupted(_reason(error)) from error
 
 

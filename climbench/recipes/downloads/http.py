@@ -17,7 +17,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from climbench.errors import UserError
-from climbench.recipes.downloads.credentials import Session, shown
+from climbench.recipes.downloads.credentials import Session, how_to_log_in, shown
 from climbench.recipes.downloads.partial import Partial
 from climbench.recipes.downloads.retrying import Interrupted, Stopped
 from climbench.recipes.downloads.traffic import count
@@ -114,9 +114,8 @@ def _check_status(address: str, response: requests.Response, partial: Partial) -
         raise UserError(f"{shown(address)} does not exist: {host} answers {code}.")
     if code in (401, 403, 407):
         raise UserError(
-            f"{shown(address)} needs a login at {host}, which answers {code}: write 'machine "
-            f"{host} login NAME password WORD' into ~/.netrc, and accept the data's terms there in "
-            "a browser."
+            f"{shown(address)} needs a login at {host}, which answers {code}: "
+            f"{how_to_log_in(str(host))}."
         )
     known = {one.value for one in HTTPStatus}
     words = HTTPStatus(code).phrase if code in known else "nothing known"
@@ -130,8 +129,7 @@ def _refuse_page(address: str, response: requests.Response) -> None:
         host = urlsplit(response.url).hostname
         raise UserError(
             f"{shown(address)} gives a web page of {host}, not the file: open it in a browser; if "
-            f"it is a login, write 'machine {host} login NAME password WORD' into ~/.netrc and "
-            "accept the data's terms there."
+            f"it is a login, {how_to_log_in(str(host))}."
         )
 
 

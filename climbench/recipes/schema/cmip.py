@@ -20,6 +20,9 @@ INDEX_NODES = (
 
 FIRST = re.compile(r"first (\d+)")
 
+FACETS = ("source_id", "experiment_id", "member_id", "table_id", "grid_label", "version")
+"""Words of a search that options of a build may change."""
+
 
 class CmipSearch(Strict):
     """What both archives of CMIP6 are asked for, in CMIP's own words.
@@ -39,7 +42,7 @@ class CmipSearch(Strict):
         every variable in every scenario. ``first 1`` makes no dimension. With several climate
         models, of which each names its members in its own way, ``first 3`` counts them 1, 2, 3.
     variable_id
-        Variables.
+        Variables; those of the recipe where it is left out.
     table_id
         CMIP's table, that is how often and on which levels; by variable where it differs:
         ``{tas: Amon, tasmax: day}``.

@@ -15,10 +15,14 @@ from climbench.recipes.schema.emissions import Emissions
 from climbench.recipes.schema.files import Files, as_list
 from climbench.recipes.schema.global_means import GlobalMeans
 from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
 from climbench.recipes.steps import Step, parse_step
 from climbench.recipes.strict import Strict
+
+SEARCHES = ("pangeo_catalogue", "esgf_search")
+"""Kinds of sources that ask an archive of CMIP."""
 
 Source = Annotated[
     Files
@@ -27,6 +31,7 @@ Source = Annotated[
     | EsgfSearch
     | SimulatedAtmosphere
     | SimulatedEarth
+    | Synthetic
     | Emissions
     | GlobalMeans
     | Tables
@@ -186,18 +191,34 @@ class Recipe(Strict):
     statistics: Statistics = Statistics()
     checks: Checks = Checks()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _variables_of_searches(cls, value: Any) -> Any:
+        """Let searches of CMIP that name no variables ask for those of the store."""
+        if not isinstance(value, dict) or not value.get("variables"):
+            return value
+        sources = [
+            {"variable_id": value["variables"], **one}
+            if isinstance(one, dict) and one.get("kind") in SEARCHES
+            else one
+            for one in value.get("sources") or []
+        ]
+        return value | {"sources": sources}
+
     @model_validator(mode="after")
     def _dates_where_needed(self) -> "Recipe":
         addresses = [a for s in self.sources if isinstance(s, Files) for a in as_list(s.address)]
-        simulated = any(isinstance(s, SimulatedAtmosphere) for s in self.sources)
-        if self.dates is None and (simulated or any("{year}" in a for a in addresses)):
+        simulated = any(isinstance(s, SimulatedAtmosphere | Synthetic) for s in self.sources)
+        dated = any(word in a for a in addresses for word in ("{year}", "{month}", "{day}"))
+        if self.dates is None and (simulated or dated):
             raise ValueError("'dates' is missing: these sources need to know the years")
         return self
 
     @property
     def simulated(self) -> bool:
-        """Whether the fields come from the embedded planet."""
-        return any(isinstance(s, SimulatedAtmosphere | SimulatedEarth) for s in self.sources)
+        """Whether fields come from the embedded planet, or are made up."""
+        made = SimulatedAtmosphere | SimulatedEarth | Synthetic
+        return any(isinstance(source, made) for source in self.sources)
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe with every default written out, as plain data without secrets."""

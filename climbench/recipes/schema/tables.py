@@ -151,7 +151,7 @@ class Tables(Strict):
 
     Attributes
     ----------
-    address, local, mirrors, sha256, md5
+    address, local, archive, mirrors, sha256, md5
         As for ``files``.
     time
         Column of the time, or columns of its parts (``[year, month, day, hour]`` or ``[date,
@@ -200,6 +200,7 @@ class Tables(Strict):
     kind: Literal["tables"]
     address: str | list[str]
     local: str | list[str] | None = None
+    archive: str | list[str] | None = None
     mirrors: list[str] = Field(default_factory=list)
     sha256: dict[str, str] = Field(default_factory=dict)
     md5: dict[str, str] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from climbench.recipes.schema import (
     SimulatedAtmosphere,
     SimulatedEarth,
     Source,
+    Synthetic,
     Tables,
     Weather2K,
 )
@@ -34,6 +35,7 @@ from climbench.recipes.sources.source import (
     Opener,
     Surroundings,
 )
+from climbench.recipes.sources.synthetic import open_synthetic
 from climbench.recipes.sources.tables import open_tables
 from climbench.recipes.sources.weather2k import open_weather2k
 
@@ -45,6 +47,7 @@ OPENERS: dict[type, Opener] = {
     ClimSim: open_climsim,
     SimulatedAtmosphere: open_atmosphere,
     SimulatedEarth: open_earth,
+    Synthetic: open_synthetic,
 }
 """How to open each kind of source that stands for itself."""
 
@@ -76,7 +79,8 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
     ]
     opened = []
     for position, one in enumerate(sources):
-        if position == 1 and not surroundings.peek:  # the first could be opened: go for the others
+        plans = surroundings.peek or surroundings.foresee
+        if position == 1 and not plans:  # the first could be opened: go for the others
             prefetch(sources[1:], recipe, surroundings)
         opened.append((one, OPENERS[type(one)](one, recipe, surroundings)))
     inputs = tuple(one for _, source in opened for one in source.inputs)
@@ -96,7 +100,7 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
             emissions, table = open_emissions(source, surroundings)
             dataset = add_emissions(dataset, source, emissions)
             inputs += table
-    return Opened(dataset, inputs)
+    return Opened(dataset, inputs, max((one.block for _, one in opened), default=0))
 
 
 def _expanded(source: Source, recipe: Recipe, surroundings: Surroundings) -> Sequence[Source]:

@@ -1,12 +1,16 @@
 """From what a recipe writes to the objects that it means: globs, years, local copies."""
 
+from collections.abc import Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from climbench.errors import UserError
+from climbench.recipes.dates import is_listed
 from climbench.recipes.downloads import Wanted, find
-from climbench.recipes.schema import Dates, Files, as_list, years
+from climbench.recipes.schema import Dates, Files, Label, as_list, years
 from climbench.recipes.sources.source import Surroundings
 
 
@@ -20,12 +24,12 @@ def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> li
     UserError
         If nothing is found or an address cannot be reached.
     """
-    root = surroundings.data_root
+    root, by_date = surroundings.data_root, getattr(source, "by_date", {})
     if root is not None and source.local is not None:
         found = [
             (path.relative_to(root).as_posix(), str(path))
             for pattern in as_list(source.local)
-            for path in _glob(root, _per_year(pattern, dates))
+            for path in _glob(root, _per_date(pattern, dates, by_date))
         ]
         if not found and source.archive is not None:
             found = _unpacked(root, source)
@@ -37,7 +41,7 @@ def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> li
         return found
     located = []
     for pattern in as_list(source.address):
-        for address in _per_year(pattern, dates):
+        for address in _per_date(pattern, dates, by_date):
             located += _expand(address)
     return located
 
@@ -93,10 +97,41 @@ def _unpacked(root: Path, source: Files) -> list[tuple[str, str]]:
     ]
 
 
-def _per_year(pattern: str, dates: Dates | None) -> list[str]:
-    if "{year}" not in pattern or dates is None:
+def _per_date(
+    pattern: str, dates: Dates | None, by_date: Mapping[str, Mapping[str, Label]]
+) -> list[str]:
+    """Return a pattern for each year, month or day that it names, but for those known to lack."""
+    kinds = [kind for kind in ("year", "month", "day") if f"{{{kind}}}" in pattern]
+    if dates is None or not kinds:
         return [pattern]
-    return [pattern.replace("{year}", f"{year:04d}") for year in years(dates)]
+    filled = []
+    for date in _dates(dates, kinds[-1]):
+        if is_listed(date, dates.missing):
+            continue
+        words = dict(zip(("year", "month", "day"), date.split("-"), strict=False))
+        for word, changes in by_date.items():
+            begun = [text for text in sorted(changes) if text <= f"{date}-01-01"[:10]]
+            if not begun and f"{{{word}}}" in pattern:
+                raise UserError(f"'by_date' has no '{word}' for {date}: it begins {min(changes)}.")
+            words |= {word: str(changes[begun[-1]])} if begun else {}
+        text = pattern
+        for word, value in words.items():
+            text = text.replace(f"{{{word}}}", value)
+        filled.append(text)
+    return filled
+
+
+def _dates(dates: Dates, kind: str) -> list[str]:
+    """Return the years, months or days that the dates touch: ``2001``, ``2001-02-03``."""
+    if kind == "year":
+        return [f"{year:04d}" for year in years(dates)]
+    first, last = (pd.Period(text[:10], freq=kind[0].upper()) for text in _ends(dates))
+    return [str(date) for date in pd.period_range(first, last)]
+
+
+def _ends(dates: Dates) -> tuple[str, str]:
+    end = pd.Period(dates.end[:10])  # 2001 as the end means all of 2001
+    return str(pd.Period(dates.start[:10]).start_time), str(end.end_time)
 
 
 def _glob(root: Path, patterns: list[str]) -> list[Path]:

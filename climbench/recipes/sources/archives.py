@@ -1,13 +1,15 @@
-"""Tar and zip files: unpacked once, and nothing that would land outside or is not a plain file."""
+"""Tar, zip, gzip: unpacked once, and nothing that would land outside or is no plain file."""
 
+import fnmatch
+import gzip
 import hashlib
+import re
 import shutil
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -17,15 +19,25 @@ from climbench.recipes.schema import Files, as_list
 from climbench.store.disk import DISK_FULL
 
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
-Member = tuple[str, IO[bytes]]
+INNER = re.compile(r"(.+?\.(?:zip|tar|tgz|tar\.gz))/(.+)")
+"""A pattern for members of an archive that is a member itself."""
+Member = tuple[str, IO[bytes] | gzip.GzipFile]
 
 
 def is_archive(path: str) -> bool:
-    """Tell whether a path is a tar file, compressed or not, or a zip file, by its first bytes."""
+    """Tell whether a path is a tar, zip or gzip file, by its bytes; half of one is one as well."""
     if "://" in path or not Path(path).is_file():
         return False
+    return is_packed(path) or _is_gzip(path)
+
+
+def is_packed(path: str) -> bool:
+    """Tell whether a file is a tar file, compressed or not, or a zip file."""
+    with Path(path).open("rb") as file:
+        if file.read(6).startswith((b"PK\x03\x04", b"BZh", b"\xfd7zXZ")):
+            return True
     try:
-        return tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
+        return tarfile.is_tarfile(path)
     except DAMAGED:  # it begins as one
         return True
 
@@ -56,14 +68,20 @@ def members(path: str, where: str, source: Files, unpacked: Path) -> list[tuple[
             _unpack(Path(path), where, folder)
         mark_used(folder)
     names = sorted(f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file())
-    found = []
+    found: list[tuple[str, str]] = []
     for pattern in as_list(source.archive or "*"):
-        matching = [name for name in names if fnmatchcase(name, pattern)]
+        inside = INNER.fullmatch(pattern)
+        if inside and (archives := fnmatch.filter(names, inside[1])):
+            rest = source.model_copy(update={"archive": inside[2]})
+            for name in archives:
+                found += members(str(folder / name), f"{where}/{name}", rest, unpacked)
+            continue
+        matching = [name for name in names if fnmatch.fnmatchcase(name, pattern)]
         if not matching:
             hint = nearest(pattern, names)
             raise UserError(f"{where} has no member {pattern}: {hint}")
-        found += matching
-    return [(f"{where}/{name}", str(folder / name)) for name in dict.fromkeys(found)]
+        found += [(f"{where}/{name}", str(folder / name)) for name in matching]
+    return list(dict.fromkeys(found))
 
 
 def _key(path: Path) -> str:
@@ -79,24 +97,37 @@ def _unpack(path: Path, where: str, folder: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     try:
-        opened = _tar(path, where) if tarfile.is_tarfile(path) else _zip(path, where)
-        for name, content in opened:
+        for name, content in _opened(path, where):
             target = temporary / _inside(name, where)
             target.parent.mkdir(parents=True, exist_ok=True)
             with target.open("wb") as file:
                 shutil.copyfileobj(content, file, 2**20)
-    except DAMAGED as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"{where} is cut short or damaged ({error}): fetch it again.") from error
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if error.errno in DISK_FULL or isinstance(error, PermissionError):
+    except (*DAMAGED, OSError) as error:
+        if getattr(error, "errno", None) in DISK_FULL or isinstance(error, PermissionError):
             raise
-        raise UserError(f"{where} is cut short or damaged ({error}): fetch it again.") from error
-    except UserError:
+        again = f"remove {path} and fetch it again"
+        raise UserError(f"{where} is cut short or damaged: {again}.") from error
+    else:
+        temporary.replace(folder)
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    temporary.replace(folder)
+
+
+def _opened(path: Path, where: str) -> Iterator[Member]:
+    if tarfile.is_tarfile(path):
+        return _tar(path, where)
+    return _gzip(path, where) if _is_gzip(path) else _zip(path, where)
+
+
+def _is_gzip(path: str | Path) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+def _gzip(path: Path, where: str) -> Iterator[Member]:
+    """Give the one file that is in there, under the archive's own name without its ending."""
+    with gzip.open(path) as content:
+        yield where.partition("?")[0].rsplit("/", 1)[-1].removesuffix(".gz"), content
 
 
 def _tar(path: Path, where: str) -> Iterator[Member]:

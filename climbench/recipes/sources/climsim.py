@@ -202,7 +202,7 @@ def _fields(
         some = list(
             zip(paths[::2][batch], paths[1::2][batch], names[batch], days[batch], strict=True)
         )
-        task = read(some, tuple(chosen))
+        task = read(some, tuple(chosen), (height, columns))
         for name in chosen:
             shape = (len(some), height, columns) if levels[name] else (len(some), columns)
             parts[name].append(dask.array.from_delayed(task[name], shape, np.float32))
@@ -218,7 +218,9 @@ def _fields(
 
 
 def _read(
-    pairs: Sequence[tuple[str, str, str, tuple[int, int]]], chosen: Sequence[str]
+    pairs: Sequence[tuple[str, str, str, tuple[int, int]]],
+    chosen: Sequence[str],
+    sizes: tuple[int, int],
 ) -> dict[str, NDArray[np.float32]]:
     r"""Return variables of some pairs; tendencies are :math:`(x_{mlo} - x_{mli}) / 1200\,s`."""
     known = column_variables()
@@ -228,25 +230,37 @@ def _read(
             before.set_auto_mask(False)
             after.set_auto_mask(False)
             for file in (before, after):
-                _check_moment(file, moment, where)
+                _check_file(file, moment, sizes, where)
             for name in chosen:
                 state = known[name].of
                 if state is not None:
-                    values = (_values(after, state) - _values(before, state)) / time_step()
+                    values = (
+                        _values(after, state, where) - _values(before, state, where)
+                    ) / time_step()
                 else:
-                    values = _values(after if known[name].output else before, name)
+                    values = _values(after if known[name].output else before, name, where)
                 found[name].append(values.astype(np.float32))
     return {name: np.stack(values) for name, values in found.items()}
 
 
-def _values(file: netCDF4.Dataset, name: str) -> NDArray[np.float64]:
+def _values(file: netCDF4.Dataset, name: str, where: str) -> NDArray[np.float64]:
     """Return a variable; what is as large as the fill value is NaN."""
+    if name not in file.variables or getattr(file[name].dtype, "kind", "O") not in "fiu":
+        raise UserError(f"{where} or its other half has no numbers '{name}': fetch it again.")
     values = np.asarray(file[name][:], dtype=np.float64)
     return np.where(np.abs(values) >= fill_from(), np.nan, values)
 
 
-def _check_moment(file: netCDF4.Dataset, moment: tuple[int, int], where: str) -> None:
-    """Refuse a file whose own date is another than that in its name."""
+def _check_file(
+    file: netCDF4.Dataset, moment: tuple[int, int], sizes: tuple[int, int], where: str
+) -> None:
+    """Refuse a file of another date than that in its name, or of other levels or columns."""
+    found = tuple(file.dimensions[d].size if d in file.dimensions else 0 for d in ("lev", "ncol"))
+    if found != sizes:
+        raise UserError(
+            f"{where} or its other half has {found[1]} columns and {found[0]} levels, the first "
+            f"file {sizes[1]} and {sizes[0]}: keep them in folders of their own."
+        )
     if {"ymd", "tod"} <= set(file.variables):
         inside = tuple(int(np.asarray(file[name][...]).reshape(-1)[0]) for name in ("ymd", "tod"))
         if inside != moment:

@@ -44,6 +44,7 @@ def _files(
         address=[one.addresses[0] for one in offers],
         mirrors=_folders(offers),
         sha256={name: digits for name, kind, digits in checksums if kind == "sha256"},
+        sizes={one.name: one.size for one in offers if one.size is not None},
         md5={name: digits for name, kind, digits in checksums if kind == "md5"},
         coordinates={**labels(run, source), **source.coordinates},
         variables=[variable],

@@ -29,11 +29,14 @@ class Offer:
         Where it lies: on several data nodes, perhaps.
     checksum
         ``ALGORITHM:HEXADECIMAL``, if it is published.
+    size
+        Bytes, if that is published.
     """
 
     name: str
     addresses: tuple[str, ...]
     checksum: str | None = None
+    size: int | None = None
 
 
 @dataclass(frozen=True)

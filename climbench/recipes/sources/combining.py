@@ -9,7 +9,7 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.recipes.steps.convert_units import same_unit
-from climbench.store.time_axis import hours
+from climbench.store.time_axis import hours, is_monthly, months
 
 FREQUENCIES = {"mon": 744.0, "day": 24.0, "6hr": 6.0, "3hr": 3.0, "1hr": 1.0}
 """Longest usual step of CMIP's frequencies, hours."""
@@ -186,9 +186,27 @@ def along_labels(series: Sequence[Labelled]) -> Named:
             wheres = [series[keys.index(key)][1][0], series[number][1][0]]
             raise UserError(f"{wheres[0]} and {wheres[1]} have the same coordinates {key}.")
     check_siblings([(where, dataset) for _, (where, dataset) in series])
-    return series[0][1][0], _lay(
-        [(key, dataset) for key, (_, (_, dataset)) in zip(keys, series, strict=True)], names
-    )
+    datasets = _with_common_months([dataset for _, (_, dataset) in series])
+    return series[0][1][0], _lay([*zip(keys, datasets, strict=True)], names)
+
+
+def _with_common_months(datasets: Sequence[xr.Dataset]) -> list[xr.Dataset]:
+    """Return monthly fields with the same stamp in the same month: that of the first who has it.
+
+    The middle of a month is noon of the 16th for one climate model, midnight for another.
+    """
+    times = [one["time"] if "time" in one.dims else xr.DataArray() for one in datasets]
+    if not all(time.ndim and time.dtype.kind in "MO" and is_monthly(time) for time in times):
+        return list(datasets)
+    stamps: dict[int, Any] = {}
+    aligned = []
+    for one, time in zip(datasets, times, strict=True):
+        for month, stamp in zip(months(time).tolist(), time.values, strict=True):
+            stamps.setdefault(month, stamp)
+        common = [stamps[month] for month in months(time).tolist()]
+        values = np.array(common, dtype=time.dtype)
+        aligned.append(one.assign_coords(time=("time", values, time.attrs)))
+    return aligned
 
 
 def _lay(items: Sequence[tuple[tuple[Any, ...], xr.Dataset]], names: Sequence[str]) -> xr.Dataset:

@@ -73,13 +73,14 @@ def conform(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
     where
         Its name, for errors.
     source
-        Its ``variables``, ``fixed`` and ``flatten``.
+        Its ``axes``, ``variables``, ``fixed`` and ``flatten``.
 
     Raises
     ------
     UserError
         If the fields are not on a latitude-longitude grid, or levels are not pressures.
     """
+    dataset = _with_declared_axes(dataset, where, source)
     dataset = _with_single_axes(dataset.rename(_axes(dataset)), source)
     places = ("latitude", "longitude")
     scalar = [n for n in dataset.coords if not dataset[n].ndim and n not in places]
@@ -150,14 +151,61 @@ def _of_stations(dataset: xr.Dataset, dimension: str, where: str) -> xr.Dataset:
     for axis in ("latitude", "longitude"):
         if axis not in dataset.variables or dataset[axis].dims != ("station",):
             raise UserError(f"{where}: its stations have no {axis} each.")
+        if not np.isfinite(dataset[axis].values).all():
+            raise UserError(f"{where}: a station has no {axis}: mend the file.")
     if "altitude" not in dataset.variables:
         unknown = np.full(dataset.sizes["station"], np.nan)
         dataset = dataset.assign_coords(altitude=("station", unknown, {"units": "m"}))
     if "station" not in dataset.coords:
         labels = [str(number) for number in range(dataset.sizes["station"])]
         dataset = dataset.assign_coords(station=labels)
+    if not dataset.indexes["station"].is_unique:
+        again = dataset.indexes["station"]
+        raise UserError(f"{where}: station '{again[again.duplicated()][0]}' is there twice.")
     dataset = dataset.set_coords(["latitude", "longitude", "altitude"])
     return _numeric(dataset, {"time", "station"}, {"time", "station", "member"}, where)
+
+
+def _with_declared_axes(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
+    """Return a file with the axes that the recipe declares; levels of no pressure are numbers.
+
+    Raises
+    ------
+    UserError
+        If there is no such axis.
+    """
+    for old, new in source.axes.items():
+        if old not in dataset.dims or old not in dataset.variables:
+            hint = nearest(old, map(str, dataset.dims))
+            raise UserError(f"{where} has no axis '{old}' as its option 'axes' says: {hint}")
+        axis = dataset[old]
+        units = str(axis.attrs.get("units", "")).lower()
+        if new == "level" and BY_UNITS.get(units) != "level":
+            attributes = {"standard_name": "model_level_number", "units": "1"}
+            dataset = dataset.assign_coords({old: (old, axis.values, attributes)})
+        elif new in ("latitude", "longitude"):
+            unit = units or f"degrees_{'north' if new == 'latitude' else 'east'}"
+            attributes = {"standard_name": new, "units": unit}
+            dataset = dataset.assign_coords({old: (old, axis.values, attributes)})
+    return dataset.rename(source.axes)
+
+
+def without_time(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """Return fields that do not vary, of a file that has them for several times.
+
+    Raises
+    ------
+    UserError
+        If one varies.
+    """
+    first = dataset.isel(time=0, drop=True)
+    for name, array in dataset.data_vars.items():
+        for number in range(1, dataset.sizes["time"]):
+            if not array.isel(time=number, drop=True).equals(first[name]):
+                raise UserError(
+                    f"{where}: '{name}' varies with time: leave 'fixed' out, or the variable."
+                )
+    return first
 
 
 def _axes(dataset: xr.Dataset) -> dict[str, str]:
@@ -228,6 +276,8 @@ def _levels(dataset: xr.Dataset, where: str) -> xr.Dataset:
     if "level" not in dataset.dims:
         return dataset
     level = dataset["level"]
+    if level.attrs.get("standard_name") == "model_level_number":
+        return dataset
     unit = str(level.attrs.get("units", "hPa"))
     factor, offset = conversion(unit, "hPa", f"{where}: level")
     values = np.round(level.values.astype(np.float64) * factor + offset, 6)

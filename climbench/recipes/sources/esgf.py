@@ -21,7 +21,7 @@ SECONDS = (10, 60)
 """To connect to an index node, and between two bytes of its answer."""
 
 WORDS = (
-    *("id", "title", "url", "checksum", "checksum_type", "dataset_id", "version"),
+    *("id", "title", "url", "size", "checksum", "checksum_type", "dataset_id", "version"),
     *("retracted", "replica", "data_node"),
     *FACETS,
 )
@@ -207,7 +207,8 @@ def _offer(name: str, copies: list[Document]) -> Offer:
     checksum = next((found for found in map(_checksum, copies) if found), None)
     same = [one for one in copies if _checksum(one) in (None, checksum)]
     addresses = dict.fromkeys(address for one in same for address in _http(one))
-    return Offer(name, tuple(addresses), checksum)
+    size = next((int(found) for one in same if (found := _one(one, "size"))), None)
+    return Offer(name, tuple(addresses), checksum, size)
 
 
 def _http(document: Document) -> list[str]:

@@ -3,19 +3,23 @@
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyproj  # noqa: F401  loaded before eccodes, or the first map corrupts memory
 import xarray as xr
 
 from climbench.errors import UserError, nearest
 from climbench.recipes.schema import Files
 from climbench.recipes.sources.classic_netcdf import classic_length
-from climbench.recipes.sources.conform import conform, without_default_fill
+from climbench.recipes.sources.conform import conform, without_default_fill, without_time
 from climbench.recipes.sources.grib import open_grib
+from climbench.recipes.sources.raster import open_raster
 from climbench.recipes.sources.remote_zarr import open_remote_zarr
 from climbench.recipes.sources.times import check_times, time_from_name, with_dates
 
 CHUNK_BYTES = 2**24  # of a dask chunk: what one thread holds
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 OTHER_FORMATS = {
     b"version https://git-lfs": "a Git LFS pointer, not the data: run `git lfs pull` where it "
@@ -27,7 +31,7 @@ OTHER_FORMATS = {
     "`iris.save(iris.load(path), 'fields.nc')`",
     b"\x0e\x03\x13\x01": "HDF4, which is not read here: convert it to NetCDF first",
     b"bufr": "BUFR, which holds observations and no fields: convert it to a table first",
-    b"\x1f\x8b": "compressed as a whole: unpack it with `gunzip` first",
+    b"\x1f\x8b": "compressed as a whole: declare 'archive: \"*\"' in the source",
     b"par1": "a Parquet table, not gridded data: give it to a source of tables",
 }
 """First bytes of what is sometimes taken for data of a grid, in lower case, and the mend."""
@@ -49,7 +53,7 @@ def open_file(
     where
         How to call it in errors and in the store.
     source
-        Which variables, GRIB keys and units.
+        Which variables, GRIB keys and units, and what is selected.
     narrow
         How to cut out of a Zarr store what is wanted, in place of chunks along time.
     chunks
@@ -60,7 +64,7 @@ def open_file(
     UserError
         If it is damaged, no data file, or lacks a variable.
     """
-    kind = _format(path, where)
+    kind = check_format(path, where)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Failed to open Zarr store with consol")
@@ -71,10 +75,44 @@ def open_file(
     except ImportError as error:
         raise UserError(f"{where}: reading {kind} needs `pip install climbench[grib]`.") from error
     except Exception as error:  # every engine has exceptions of its own
-        raise UserError(f"{where} cannot be read as {kind}: {_short(error)}.") from error
+        raise UserError(
+            f"{where} cannot be read as {kind}: {_short(error)}; if it is damaged, remove {path} "
+            "and fetch it again."
+        ) from error
+    dataset = conformed(dataset, where, source)
+    if source.fixed and dataset.sizes.get("time", 0) > 1:
+        dataset = without_time(dataset, where)
+    if kind == "Zarr" and narrow is not None:
+        in_chunks = narrow(dataset)
+    else:
+        in_chunks = _chunked(source.select.apply(dataset) if source.select else dataset)
+    return in_chunks.map(without_default_fill, keep_attrs=True)
+
+
+def conformed(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
+    """Return the variables of a source with the names, dates and units of a store.
+
+    Parameters
+    ----------
+    dataset
+        A file as xarray opens it, its dates not decoded.
+    where
+        How to call it in errors.
+    source
+        Which variables, and what the file lacks.
+
+    Raises
+    ------
+    UserError
+        If it lacks a variable, or something is not as it should be.
+    """
     if source.time_from_name is not None:
         dataset = time_from_name(dataset, where, source.time_from_name)
     dataset = conform(with_dates(dataset, where, source), where, source)
+    if source.time_shift is not None and "time" in dataset.dims:
+        times: Any = dataset.indexes["time"]
+        times = times + pd.Timedelta(source.time_shift).to_pytimedelta()
+        dataset = dataset.assign_coords(time=("time", times, dataset["time"].attrs))
     check_times(dataset, where)
     if source.variables is not None:
         for name in source.variables:
@@ -85,11 +123,10 @@ def open_file(
     for name, unit in source.units.items():
         if name in dataset:
             dataset[name].attrs["units"] = unit
-    in_chunks = narrow(dataset) if narrow and kind == "Zarr" else _chunked(dataset)
-    return in_chunks.map(without_default_fill, keep_attrs=True)
+    return dataset
 
 
-def _format(path: str, where: str) -> str:
+def check_format(path: str, where: str) -> str:
     """Return the format, by the first bytes and not by the name.
 
     Raises
@@ -97,6 +134,8 @@ def _format(path: str, where: str) -> str:
     UserError
         If there is nothing, or something that is no data file.
     """
+    if path.lower().endswith(".bil") and Path(path).with_suffix(".hdr").is_file():
+        return "raster"
     if "://" in path or Path(path).is_dir():
         return "Zarr"
     if not Path(path).is_file():
@@ -108,12 +147,17 @@ def _format(path: str, where: str) -> str:
     if start.startswith((b"CDF\x01", b"CDF\x02", b"CDF\x05")):
         _check_classic(Path(path), where)
         return "NetCDF"
+    if start.startswith(TIFF):
+        return "raster"
     if b"GRIB" in start:
         return "GRIB"
     for first, words in OTHER_FORMATS.items():
         if start.lstrip().lower().startswith(first):
             raise UserError(f"{where} is {words}.")
-    raise UserError(f"{where} is empty or no NetCDF, GRIB or Zarr: fetch it again.")
+    raise UserError(
+        f"{where} is empty or no NetCDF, GRIB, Zarr, GeoTIFF or BIL: remove {path} and fetch it "
+        "again."
+    )
 
 
 def _check_classic(path: Path, where: str) -> None:
@@ -122,7 +166,7 @@ def _check_classic(path: Path, where: str) -> None:
     except (ValueError, IndexError):
         whole = False
     if not whole:
-        raise UserError(f"{where} is cut short or damaged: fetch it again.")
+        raise UserError(f"{where} is cut short or damaged: remove {path} and fetch it again.")
 
 
 def _opened(
@@ -131,6 +175,8 @@ def _opened(
     """Return a file as xarray opens it, its dates not decoded."""
     if kind == "GRIB":
         return open_grib(path, where, source)
+    if kind == "raster":
+        return open_raster(path, where, source)
     if "://" in path:
         return open_remote_zarr(path, chunks)
     engine = "zarr" if kind == "Zarr" else "netcdf4"
@@ -141,8 +187,11 @@ def _opened(
 
 def _chunked(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset in dask chunks along time that are whole chunks of the file."""
-    if "time" not in dataset.dims:
-        return dataset.chunk()
+    return dataset.chunk({"time": times_of_a_block(dataset)} if "time" in dataset.dims else {})
+
+
+def times_of_a_block(dataset: xr.Dataset) -> int:
+    """Return how many times of a file a thread reads at once: whole chunks of it, near 16 MiB."""
     largest = max(
         (a.nbytes // a.sizes["time"] for a in dataset.data_vars.values() if "time" in a.dims),
         default=1,
@@ -150,7 +199,7 @@ def _chunked(dataset: xr.Dataset) -> xr.Dataset:
     wanted = max(1, CHUNK_BYTES // max(1, largest))
     stored = [a.encoding.get("preferred_chunks", {}) for a in dataset.data_vars.values()]
     step = max((int(one.get("time", 1)) for one in stored), default=1)
-    return dataset.chunk({"time": max(1, round(wanted / step)) * step})
+    return max(1, round(wanted / step)) * step
 
 
 def _short(error: Exception) -> str:

@@ -1,5 +1,6 @@
 """What every kind of source gives: a lazy dataset, and what it was read from."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,8 @@ class Input:
         What identifies it where there are no bytes to measure.
     unread
         Whether a plan has left it where it is.
+    size
+        Bytes that its archive says it has, of what is unread.
     about
         What it says of itself that identifies it, such as a tracking id of CMIP.
     """
@@ -38,15 +41,20 @@ class Input:
     hours: tuple[float, float] | None = None
     record: dict[str, Any] | None = None
     unread: bool = False
+    size: int | None = None
     about: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Opened:
-    """An open source: lazy fields and the objects behind them."""
+    """An open source: lazy fields and the objects behind them.
+
+    ``block`` is the largest piece that is read at once, bytes: what each thread holds.
+    """
 
     dataset: xr.Dataset
     inputs: tuple[Input, ...]
+    block: int = 0
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,22 @@ class Surroundings:
     peek
         Whether to open only the first of several remote files: for a plan, where the recipe's
         dates say how long the time axis will be.
+    foresee
+        Whether what an archive makes on request, and files whose names say their times, are left
+        where they are: for a plan.
     """
 
     data_root: Path | None
     downloads: Path
     states: Path
     peek: bool = False
+    foresee: bool = False
+
+
+def largest_block(dataset: xr.Dataset) -> int:
+    """Return the size of the largest dask block of a source, bytes."""
+    arrays = [array.data for array in dataset.data_vars.values() if array.chunks is not None]
+    return max((math.prod(one.chunksize) * one.dtype.itemsize for one in arrays), default=0)
 
 
 Opener = Callable[[Any, Recipe, Surroundings], Opened]

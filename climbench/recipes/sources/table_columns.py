@@ -263,6 +263,10 @@ class _Converter:
         stations = self.source.stations
         if stations is None or stations.place_columns is None:
             return None
+        for column in stations.place_columns:
+            if column not in frame:
+                hint = nearest(column, map(str, frame.columns))
+                raise UserError(f"{self.where} has no column '{column}' for the place: {hint}")
         return [
             float(numbers(frame.iloc[:1], c, self.where, self.source)[0])
             for c in stations.place_columns

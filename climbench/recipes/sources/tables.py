@@ -19,6 +19,7 @@ from climbench.recipes.downloads.cache import UNPACKED, locked, mark_used
 from climbench.recipes.schema import Dates, Files, Recipe
 from climbench.recipes.schema.tables import Tables, nanoseconds
 from climbench.recipes.sources.addresses import locate, wanted
+from climbench.recipes.sources.archives import is_packed, members
 from climbench.recipes.sources.combining import along_time
 from climbench.recipes.sources.resampling import Axis, resampled
 from climbench.recipes.sources.source import Input, Opened, Surroundings
@@ -40,7 +41,7 @@ def open_tables(source: Tables, recipe: Recipe, surroundings: Surroundings) -> O
     UserError
         If a table cannot be read, or does not fit to the others.
     """
-    shared = ("address", "local", "mirrors", "sha256", "md5")
+    shared = ("address", "local", "archive", "mirrors", "sha256", "md5")
     files = Files(kind="files", **{name: getattr(source, name) for name in shared})
     located = locate(files, recipe.dates, surroundings)
     remote = [one for one in located[1:] if surroundings.peek and "://" in one[1]]
@@ -48,13 +49,19 @@ def open_tables(source: Tables, recipe: Recipe, surroundings: Surroundings) -> O
     located = [one for one in located if one not in remote]
     paths = fetch_all([wanted(files, *one) for one in located], surroundings.downloads)
     folder = surroundings.downloads / UNPACKED
-    tables = [
-        (shown(name), columns_of(Path(path), shown(name), source, folder))
-        for (name, _), path in zip(located, paths, strict=True)
-    ]
+    parts = [(shown(name), path) for (name, _), path in zip(located, paths, strict=True)]
+    if source.archive is not None:
+        parts = [
+            member
+            for name, path in parts
+            for member in (
+                members(path, name, files, folder) if is_packed(path) else [(name, path)]
+            )
+        ]
+    tables = [(name, columns_of(Path(path), name, source, folder)) for name, path in parts]
     inputs = [
         Input(name, path, hours=_span(table))
-        for (name, table), path in zip(tables, paths, strict=True)
+        for (name, table), (_, path) in zip(tables, parts, strict=True)
     ]
     if source.resample is None:
         dataset = along_time([(name, _as_they_are(table)) for name, table in tables])[1]
@@ -102,8 +109,14 @@ def _on_axis(
     folder: Path,
 ) -> xr.Dataset:
     """Return all series on one regular axis ``[time, (station)]``, from disk."""
-    axis = _axis(tables, source, dates)
     series = _by_station(tables)
+    for name in (source.stations and source.stations.names) or ():
+        if name not in series:
+            raise UserError(
+                f"{tables[0][0]} has no station '{name}': correct stations.names, or name the "
+                "file that has it."
+            )
+    axis = _axis(tables, source, dates)
     stations = list(series) if source.stations else [""]
     parameters = list(
         dict.fromkeys(n for found in series.values() for one in found for n in one.columns)

@@ -88,10 +88,11 @@ def open_weather2k(source: Weather2K, recipe: Recipe, surroundings: Surroundings
         whole = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{where} is no NumPy array of numbers: fetch it again.") from error
-    if whole.ndim != 3 or whole.shape[1] not in VERSIONS or whole.dtype.kind != "f":
+    fits = whole.ndim == 3 and whole.shape[1] in VERSIONS and whole.size
+    if not fits or whole.dtype.kind != "f":
         raise UserError(
-            f"{where} has the shape {whole.shape}: Weather2K has stations, 23 (hourly) or 13 "
-            "(three-hourly) factors, and times."
+            f"{where} has the shape {whole.shape} of {whole.dtype}: Weather2K has numbers of "
+            "stations, 23 (hourly) or 13 (three-hourly) factors, and times."
         )
     step, factors = VERSIONS[whole.shape[1]]
     shape = (whole.shape[2], whole.shape[0])

@@ -36,6 +36,9 @@ class RelativeHumidity(Strict):
         """Return the new variable."""
         named = [self.specific_humidity, self.temperature, self.pressure or "level"]
         require(dataset, named, "derive")
+        unit = None if self.pressure else dataset["level"].attrs.get("units", "hPa")
+        if unit not in (None, "hPa"):
+            raise UserError(f"step 'derive': the levels are in '{unit}': name a 'pressure' (Pa).")
         humidity, temperature = dataset[self.specific_humidity], dataset[self.temperature]
         pressure = dataset[self.pressure] if self.pressure else dataset["level"] * np.float32(100)
         value = formulas.relative_humidity(humidity, temperature, pressure)

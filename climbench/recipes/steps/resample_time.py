@@ -8,7 +8,7 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.recipes.steps.step import Step
-from climbench.store.time_axis import hours
+from climbench.store.time_axis import hours, is_monthly, months
 
 WORDING = {"max": "maximum", "min": "minimum"}
 
@@ -23,6 +23,7 @@ class ResampleTime(Step):
         Windows of several days are counted from the first midnight.
     method
         ``instant`` takes the value at the window's start. A missing step makes a missing window.
+        The mean of monthly fields is weighted by the days of the months in the file's calendar.
     """
 
     name: ClassVar[str] = "resample_time"
@@ -51,6 +52,11 @@ class ResampleTime(Step):
 
     def _even(self, dataset: xr.Dataset, width: float) -> xr.Dataset:
         """Windows of the same length, in hours: blocks of the same number of steps."""
+        if is_monthly(dataset["time"]):
+            raise UserError(
+                f"step 'resample_time': {self.to} has no whole number of months, which the data "
+                "are: write MS, QS or YS."
+            )
         times, step = hours(dataset["time"]), _step(dataset)
         count = round(width / step)
         if count < 1 or not np.isclose(count * step, width):
@@ -88,14 +94,23 @@ class ResampleTime(Step):
             calendar=time.dt.calendar,
             use_cftime=time.dtype == object,
         )
-        lengths = np.diff(hours(xr.DataArray(borders)))
-        whole = np.flatnonzero(np.isclose(counts.values * _step(dataset), lengths))
-        if not whole.size:
+        monthly = is_monthly(time)
+        if monthly:
+            full = counts.values == np.diff(months(xr.DataArray(borders)))
+        else:
+            lengths = np.diff(hours(xr.DataArray(borders)))
+            full = np.isclose(counts.values * _step(dataset), lengths)
+        if not full.any():
             raise UserError(f"step 'resample_time': the data fill no window of {self.to}.")
-        windows = dataset.resample(time=self.to)
-        method = "first" if self.method == "instant" else self.method
-        reduced: xr.Dataset = getattr(windows, method)(skipna=False)
-        return reduced.isel(time=whole)
+        if monthly and self.method == "mean":
+            days = time.dt.days_in_month.astype(np.float64)
+            sums = (dataset * days).resample(time=self.to).sum(skipna=False)
+            reduced = sums / days.resample(time=self.to).sum()
+            reduced = reduced.map(lambda array: array.astype(dataset[array.name].dtype))
+        else:
+            method = "first" if self.method == "instant" else self.method
+            reduced = getattr(dataset.resample(time=self.to), method)(skipna=False)
+        return reduced.isel(time=np.flatnonzero(full))
 
 
 def _step(dataset: xr.Dataset) -> float:

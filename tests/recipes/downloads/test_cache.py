@@ -93,15 +93,22 @@ def test_what_the_build_of_another_process_uses_stays_until_it_ends_or_is_killed
     assert names(cache) == set()
 
 
-def test_unpacked_archives_count_and_go_as_a_whole(
-    filled: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["unpacked/a.tar-0", "chunks/0123456789ab"])
+def test_unpacked_archives_and_chunks_count_and_go_as_a_whole(
+    filled: list[Path], cache: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    folder = cache / "unpacked" / "a.tar-0"
+    folder = cache / name
     folder.mkdir(parents=True)
     (folder / "b.nc").write_bytes(bytes(500))
     os.utime(folder, (1e8, 1e8))
     assert used_bytes(cache) == 4500
     monkeypatch.setenv(LIMIT, "4 kB")
+    with in_use(cache):
+        mark_used(folder)
+        os.utime(folder, (1e8, 1e8))
+        evict(cache)
+        assert folder.exists() and len(names(cache)) == 3
+        (cache / "3.nc").write_bytes(bytes(1000))
     evict(cache)
     assert not folder.exists() and len(names(cache)) == 4
 

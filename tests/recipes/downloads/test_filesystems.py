@@ -1,7 +1,8 @@
-"""Objects by FTP and from Amazon's storage."""
+"""Objects by FTP, and from Amazon's and Google's storage."""
 
 import hashlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from fsspec.registry import _registry
 from servers.ftp import ftp
+from servers.gcs import serving_gcs
 from servers.s3 import S3, s3
 
 from climbench.errors import UserError
@@ -119,3 +121,25 @@ def test_a_missing_library_and_an_unknown_scheme_are_said(
         fetch("s3://bucket/a.nc", cache)
     with pytest.raises(UserError, match=r"gopher://old/a.nc cannot be reached: .*gopher"):
         fetch("gopher://old/a.nc", cache)
+
+
+def test_a_public_file_on_google_storage(root: Path, cache: Path, content: bytes) -> None:
+    (root / "bucket/data").mkdir(parents=True)
+    (root / "bucket/data/a.nc").write_bytes(content)
+    with serving_gcs(root):
+        assert find("gs://bucket/data/*.nc") == ["gs://bucket/data/a.nc"]
+        assert Path(fetch("gs://bucket/data/a.nc", cache)).read_bytes() == content
+        with pytest.raises(UserError, match=r"gs://bucket/none\.nc does not exist"):
+            fetch("gs://bucket/none.nc", cache)
+
+
+def test_google_storage_is_read_the_same_whoever_imported_gcsfs_first() -> None:
+    """With its other class, which asks by another protocol, this would wait for minutes."""
+    code = (
+        "import gcsfs; from fsspec import get_filesystem_class as given\n"
+        "from climbench.recipes.downloads import storage_options\n"
+        "storage_options('gs://bucket/a')\n"
+        "assert given('gs') is given('gcs') is gcsfs.core.GCSFileSystem, given('gs')"
+    )
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("GCSFS")}
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment)
