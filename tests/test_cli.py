@@ -79,6 +79,10 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
         (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
         (["build", "recipe=planet_weather", "dates=2002-01-01/2002-13-31"], "2002-13-31"),
+        (["build", "recipe=planet_weather", "workers=two"], "'workers' = two is wrong"),
+        (["build", "recipe=planet_weather", "plan=perhaps"], "'plan' = 'perhaps' is wrong"),
+        (["build", "recipe=planet_weather", "verify=perhaps"], "'verify' = 'perhaps'"),
+        (["build", "recipe=planet_weather", "scheduler=garbage"], "'garbage' is no address"),
     ],
 )
 def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):

@@ -93,7 +93,10 @@ def narrowed(
         dataset = dataset[[*names, *means]]
     if levels is not None:
         there = np.atleast_1d(dataset["level"]) if "level" in dataset.coords else np.empty(0)
-        wanted = np.atleast_1d(np.asarray(levels, dtype=np.float64))
+        try:
+            wanted = np.atleast_1d(np.asarray(levels, dtype=np.float64))
+        except (TypeError, ValueError) as error:
+            raise UserError(f"option 'levels' = {levels} is wrong: give numbers, hPa.") from error
         for level in wanted[~np.isin(wanted, there)]:
             known = ", ".join(f"{one:g}" for one in there) or "none"
             raise UserError(f"{label} has no level {level:g} hPa: it has {known}.")

@@ -63,6 +63,8 @@ def build_verb(config: Config) -> int:
     """Build a store, print the plan, or verify a store that is finished."""
     from climbench.recipes import build, load_recipe, plan
 
+    if not isinstance(config["plan"], bool):
+        raise UserError(f"option 'plan' = {config['plan']!r} is wrong: write true or false.")
     recipe = load_recipe(_of_source(config), _narrowed(config))
     data_root = Path(config["data_root"]) if config["data_root"] else None
     if config["plan"]:

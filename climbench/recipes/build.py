@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from rich.progress import Progress
 
 from climbench.errors import UserError
 from climbench.recipes.checks import check_filled
+from climbench.recipes.clusters import check_cluster
 from climbench.recipes.downloads import downloads_folder, taking
 from climbench.recipes.ledger import CHECKSUMS, Ledger
 from climbench.recipes.lock import alone, building_folder, writable
@@ -72,19 +74,33 @@ def build(
     """
     if data_root is not None and not data_root.is_dir():
         raise UserError(f"option 'data_root': there is no folder {data_root}.")
-    if workers is not None and (
-        isinstance(workers, bool) or workers != int(workers) or workers < 1
-    ):
+    if workers is not None and (type(workers) is not int or workers < 1):
         raise UserError(f"option 'workers' = {workers} is wrong: give a whole number from 1.")
     path = store_path(recipe, stores_dir)
     if path.exists():
         return path
+    if scheduler is not None:
+        check_cluster(scheduler)
     with writable(path), alone(path), taking(downloads_folder(path.parent)):
         if not path.exists():
-            with xr.set_options(file_cache_maxsize=OPEN_FILES):  # type: ignore[no-untyped-call]
+            with (
+                xr.set_options(file_cache_maxsize=OPEN_FILES),  # type: ignore[no-untyped-call]
+                _nothing_left(building_folder(path)),
+            ):
                 _Build(recipe, path, data_root, workers, scheduler).run()
         shutil.rmtree(building_folder(path), ignore_errors=True)
     return path
+
+
+@contextmanager
+def _nothing_left(folder: Path) -> Iterator[None]:
+    """Remove the folder of a build that is refused before a part of it was made."""
+    try:
+        yield
+    except UserError:
+        if not (folder / "ledger.jsonl").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 class _Build:

@@ -94,14 +94,25 @@ def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -
     elif name in variables():
         low, high = variables()[name].valid_min, variables()[name].valid_max
         given, wanted = array.attrs.get("units"), variables()[name].units
+        if given is None and not same_unit(given, wanted):
+            raise UserError(
+                f"'{name}' has no unit and stores hold it in '{wanted}': declare the one that it "
+                f"is in, such as 'units: {{{name}: {wanted}}}' in the source."
+            )
         if not same_unit(given, wanted):
             raise UserError(
                 f"'{name}' is in '{given}' and stores hold it in '{wanted}': add the step "
                 f"'convert_units: {{{name}: {wanted}}}'."
             )
     else:
-        return
+        low, high = -np.inf, np.inf
     smallest, largest = float(array.min()), float(array.max())  # NaNs are skipped
+    if np.isinf(smallest) or np.isinf(largest):
+        first = array.isel({dim: int(at) for dim, at in dict(abs(array).argmax(...)).items()})
+        raise UserError(
+            f"'{name}' from {_source(first, inputs)} has infinite values, or some too "
+            "large for float32: mend the file, or what the steps compute."
+        )
     if smallest < low or largest > high:
         worst = array.argmin(...) if smallest < low else array.argmax(...)
         at = array.isel({name: int(position) for name, position in dict(worst).items()})

@@ -1,5 +1,8 @@
 """Parts on dask.distributed: on a scheduler that runs already, or in jobs of SLURM."""
 
+import re
+import shutil
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, contextmanager
@@ -11,6 +14,8 @@ from climbench.recipes.workers import WorkerLostError, call, packed
 
 PATIENCE = 3600
 """Seconds that a cluster has until its first worker is there: queues are long."""
+CONNECT = 10
+"""Seconds that a scheduler has to answer."""
 
 
 class OnCluster(Executor):
@@ -68,24 +73,55 @@ def dask_executor(scheduler: str | Mapping[str, Any], folder: Path) -> Iterator[
     UserError
         If a package is missing, nobody answers, or the workers see other folders.
     """
-    try:
-        from distributed import Client
-    except ImportError as error:
-        raise UserError("a dask scheduler needs `pip install climbench[cluster]`.") from error
+    check_cluster(scheduler)
+    from distributed import Client
+
     with ExitStack() as stack:
         where = scheduler
         if not isinstance(scheduler, str):
             where = stack.enter_context(slurm_cluster(scheduler))
         try:
-            client = stack.enter_context(Client(where, set_as_default=False))
+            client = stack.enter_context(Client(where, set_as_default=False, timeout=CONNECT))
         except (OSError, TimeoutError, ValueError) as error:
-            raise UserError(
-                f"no dask scheduler answers at {scheduler}: start one with `dask scheduler` and "
-                "`dask worker`, and give the address that it prints."
-            ) from error
+            raise UserError(_nobody_answers(scheduler)) from error
         _check_workers(client, folder)
         yield OnCluster(client)
         # a build that fails leaves by an exception: closing the client drops what still waits
+
+
+def check_cluster(scheduler: str | Mapping[str, Any]) -> None:
+    """Look at what a cluster needs, before anything is built.
+
+    Raises
+    ------
+    UserError
+        If a package or SLURM is missing, the address is none, or nobody listens there.
+    """
+    try:
+        import distributed  # noqa: F401
+    except ImportError as error:
+        raise UserError("a dask scheduler needs `pip install climbench[cluster]`.") from error
+    if not isinstance(scheduler, str):
+        _slurm()
+        return
+    if scheduler.startswith("inproc://"):
+        return
+    found = re.fullmatch(r"(?:\w+://)?(?:\[(.+)\]|([^:/]+)):(\d{1,5})/?", scheduler)
+    if found is None:
+        raise UserError(
+            f"option 'scheduler' = {scheduler!r} is no address: write such as tcp://node1:8786."
+        )
+    try:
+        socket.create_connection((found[1] or found[2], int(found[3])), CONNECT).close()
+    except (OSError, OverflowError) as error:  # a port beyond 65535 is one
+        raise UserError(_nobody_answers(scheduler)) from error
+
+
+def _nobody_answers(scheduler: Any) -> str:
+    return (
+        f"no dask scheduler answers at {scheduler}: start one with `dask scheduler` and "
+        "`dask worker`, and give the address that it prints."
+    )
 
 
 def _check_workers(client: Any, folder: Path) -> None:
@@ -124,21 +160,31 @@ def slurm_cluster(options: Mapping[str, Any]) -> Any:
     UserError
         If the package or SLURM itself is missing, or an option is wrong.
     """
+    given = {name: value for name, value in options.items() if value is not None}
+    jobs = given.pop("jobs", 1)
+    try:
+        cluster = _slurm()(**given)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"launcher=dask_slurm: {error}.") from error
+    cluster.scale(jobs=jobs)
+    return cluster
+
+
+def _slurm() -> Any:
+    """Return the class of clusters, if SLURM is here and the package as well."""
+    otherwise = "or start a scheduler yourself and give scheduler=tcp://..."
     try:
         from dask_jobqueue import SLURMCluster
     except ImportError as error:
         raise UserError(
             "launcher=dask_slurm needs the package dask-jobqueue: `pip install climbench[slurm]`, "
-            "or start a scheduler yourself and give scheduler=tcp://..."
+            + otherwise
         ) from error
-    given = {name: value for name, value in options.items() if value is not None}
-    jobs = given.pop("jobs", 1)
-    try:
-        cluster = SLURMCluster(**given)
-    except (TypeError, ValueError) as error:
-        raise UserError(f"launcher=dask_slurm: {error}.") from error
-    cluster.scale(jobs=jobs)
-    return cluster
+    if shutil.which("sbatch") is None:
+        raise UserError(
+            f"launcher=dask_slurm needs SLURM's command sbatch on PATH: run it there, {otherwise}"
+        )
+    return SLURMCluster
 
 
 def is_folder(path: str) -> bool:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 import xarray as xr
@@ -13,6 +13,8 @@ from pydantic_core import PydanticCustomError
 from climbench.errors import UserError
 
 PATTERN = r"\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])([T ]\d\d(:\d\d){0,2})?)?)?"
+
+Data = TypeVar("Data", xr.Dataset, xr.DataArray)
 
 
 def _as_text(value: Any) -> Any:
@@ -27,11 +29,28 @@ def _is_date(text: str) -> str:
         raise PydanticCustomError(
             "date", "{text} is no date: write YYYY, YYYY-MM or YYYY-MM-DD", {"text": text}
         )
-    return text
+    return text.replace(" ", "T")
 
 
 DateText = Annotated[str, BeforeValidator(_as_text), AfterValidator(_is_date)]
 """A date as text, from a year (``2001``) to a second (``2001-01-01T06:00:00``)."""
+
+
+def during(data: Data, start: str | None, end: str | None) -> Data:
+    """Return what holds from ``start`` to ``end``, both included, which may be nothing.
+
+    Raises
+    ------
+    UserError
+        If the calendar has no such date.
+    """
+    try:
+        return data.sel(time=slice(start, end))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{start} to {end}: one of the two is no date of the {data['time'].dt.calendar} "
+            "calendar of the data."
+        ) from error
 
 
 def within(dataset: xr.Dataset, start: str, end: str) -> xr.Dataset:
@@ -46,7 +65,7 @@ def within(dataset: xr.Dataset, start: str, end: str) -> xr.Dataset:
         raise UserError(
             f"the dates {start} to {end} cannot be taken: there is no dimension 'time'."
         )
-    kept = dataset.sel(time=slice(start, end))
+    kept = during(dataset, start, end)
     if kept.sizes["time"] == 0:
         ends = stamps(dataset.indexes["time"])
         reach = f"the data reach from {ends[0]} to {ends[-1]}" if ends else "there are no data"

@@ -9,7 +9,7 @@ import xarray as xr
 
 from climbench.errors import UserError, nearest
 from climbench.recipes.climatology import check_climatology
-from climbench.recipes.dates import is_listed, stamps
+from climbench.recipes.dates import during, is_listed, stamps
 from climbench.recipes.schema import Dates, Recipe, Statistics
 from climbench.recipes.sources import Opened, Surroundings, open_sources
 from climbench.recipes.steps import STEPS
@@ -41,6 +41,7 @@ def open_fields(recipe: Recipe, surroundings: Surroundings) -> Opened:
         dataset = STEPS["select"].parse(narrow).apply(dataset)
     for step in recipe.steps:
         dataset = step.apply(dataset)
+    check_names(dataset, recipe)
     dataset = STEPS["select"].parse({"variables": recipe.variables}).apply(dataset)
     if "level" in dataset.dims or recipe.variables is None:  # none is left among surface fields
         dataset = STEPS["select"].parse({"levels": recipe.levels}).apply(dataset)
@@ -97,6 +98,25 @@ def _axis(dataset: xr.Dataset, dates: Dates) -> pd.Index:
     return within
 
 
+def check_names(dataset: xr.Dataset, recipe: Recipe) -> None:
+    """Refuse checks of variables that there are not.
+
+    With ``variables``, sources may have left the others out before: nobody knows them. A wrong
+    name in ``missing_values`` shows by itself, for then a part is refused.
+
+    Raises
+    ------
+    UserError
+        With the nearest name.
+    """
+    checks = recipe.checks
+    for option in ("constant_fields", "ranges"):
+        for name in getattr(checks, option) if recipe.variables is None else ():
+            if name not in dataset:
+                hint = nearest(name, map(str, dataset.data_vars))
+                raise UserError(f"checks.{option}: there is no variable '{name}': {hint}")
+
+
 def check_layout(dataset: xr.Dataset, name: str) -> None:
     """Refuse a result that is no store: no variables, foreign dimensions, axes out of order.
 
@@ -122,7 +142,14 @@ def check_layout(dataset: xr.Dataset, name: str) -> None:
                     "source, or put a grid on latitude and longitude with the step 'regrid'."
                 )
     for axis in ("latitude", "longitude", "level"):
-        if axis in dataset.dims and np.any(np.diff(dataset[axis].values) <= 0):
+        values = dataset[axis].values if axis in dataset.dims else np.empty(0)
+        repeated = values[1:][np.diff(values) == 0]
+        if repeated.size:
+            raise UserError(
+                f"recipe '{name}': the {axis} {repeated[0]:g} is there twice: mend the file, or "
+                "select one of the two before."
+            )
+        if np.any(np.diff(values) <= 0):
             raise UserError(f"recipe '{name}': {axis} is not ascending; add the step 'sort: {{}}'.")
 
 
@@ -135,12 +162,13 @@ def check_statistics(dataset: xr.Dataset, chosen: Statistics) -> None:
         Naming the option.
     """
     if chosen.period is not None and "time" in dataset.dims:
-        times = dataset["time"].sel(time=slice(*chosen.period))
+        times = during(dataset["time"], *chosen.period)
         if not times.size:
             first, last = stamps(dataset.indexes["time"][[0, -1]])
             raise UserError(
                 f"statistics.period is {' to '.join(chosen.period)} and the store reaches from "
-                f"{first} to {last}: set a period within the dates."
+                f"{first} to {last}: set a period within the dates, or statistics.period=null for "
+                "all of them."
             )
     names = dataset["scenario"].values.tolist() if "scenario" in dataset.dims else []
     for scenario in chosen.scenarios or ():

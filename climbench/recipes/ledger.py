@@ -125,10 +125,16 @@ class Ledger:
 
 
 def others(store: Path) -> dict[str, str]:
-    """Return the SHA-256 that :meth:`Ledger.publish_others` wrote, by name; of old stores none."""
-    path = store / CHECKSUMS
-    lines = path.read_text().splitlines() if path.is_file() else []
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    """Return the SHA-256 that :meth:`Ledger.publish_others` wrote, by name.
+
+    Raises
+    ------
+    ValueError
+        If a line is cut or garbled.
+    """
+    lines = (store / CHECKSUMS).read_text().splitlines()
+    pairs = (line.split("  ", 1) for line in lines)
+    return {name: digest for digest, name in pairs}
 
 
 def is_same(path: Path, digest: str) -> bool:

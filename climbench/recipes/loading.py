@@ -17,6 +17,15 @@ Place = tuple[str | int, ...]
 Marks = dict[Place, str]
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain values, dates as the texts that they are: 2000-02-30 is one in some calendars."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as its base has it
+        sign: [one for one in known if not one[0].endswith(":timestamp")]
+        for sign, known in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
 def list_recipes() -> dict[str, str]:
     """Return the description of each recipe of the package, by name."""
     return {
@@ -116,9 +125,11 @@ def _compose(path: Path, above: tuple[Path, ...] = ()) -> tuple[dict[str, Any], 
 
 def _read(path: Path) -> tuple[dict[str, Any], Marks]:
     try:
-        text = path.read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        loader = _Loader(path.read_text(encoding="utf-8"))
+        node = loader.get_single_node()
+        marks: Marks = {}
+        _collect(node, (), path, marks)  # as it is written: merging changes the node
+        data = loader.construct_document(node) if node else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -128,8 +139,6 @@ def _read(path: Path) -> tuple[dict[str, Any], Marks]:
         raise UserError(f"{path} cannot be read: {error}.") from error
     if not isinstance(data, dict):
         raise UserError(f"{path} is not a recipe: it must be a mapping of options.")
-    marks: Marks = {}
-    _collect(node, (), path, marks)
     return data, marks
 
 
@@ -139,7 +148,16 @@ def _collect(node: yaml.Node | None, place: Place, path: Path, marks: Marks) -> 
         return
     marks.setdefault(place, f"{path}, line {node.start_mark.line + 1}")
     if isinstance(node, yaml.MappingNode):
+        keys: set[tuple[str, str]] = set()
         for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue  # which no dictionary takes
+            if (key.tag, key.value) in keys and key.value != "<<":
+                raise UserError(
+                    f"{path}, line {key.start_mark.line + 1}: '{key.value}' stands there twice: "
+                    "remove one of them."
+                )
+            keys.add((key.tag, key.value))
             marks[*place, key.value] = f"{path}, line {key.start_mark.line + 1}"
             _collect(value, (*place, key.value), path, marks)
     elif isinstance(node, yaml.SequenceNode):

@@ -1,6 +1,5 @@
 """The folder of the stores: one builder of a store at a time, and a disk that may be full."""
 
-import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -11,8 +10,8 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from climbench.errors import UserError
-
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+from climbench.recipes.downloads.cache import release
+from climbench.store.disk import disk_full_is_a_user_error
 
 
 @contextmanager
@@ -31,7 +30,7 @@ def alone(path: Path) -> Iterator[None]:
         yield
     finally:
         holder.unlink(missing_ok=True)
-        lock.release()
+        release(lock)
 
 
 @contextmanager
@@ -44,18 +43,12 @@ def writable(path: Path) -> Iterator[None]:
         If the folder may not be written, or the disk is full.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
+        with disk_full_is_a_user_error(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield
     except PermissionError as error:
         raise UserError(
             f"{error.filename} may not be written: choose another folder with stores_dir."
-        ) from error
-    except OSError as error:
-        if error.errno not in DISK_FULL:
-            raise
-        raise UserError(
-            f"the disk is full at {path.parent}: free some space and run the same build again, it "
-            "goes on from the parts that are finished."
         ) from error
 
 

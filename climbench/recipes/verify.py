@@ -14,7 +14,7 @@ import numpy as np
 from climbench.errors import UserError
 from climbench.recipes.build import store_path
 from climbench.recipes.downloads import downloads_folder
-from climbench.recipes.ledger import is_same, others
+from climbench.recipes.ledger import CHECKSUMS, is_same, others
 from climbench.recipes.lock import alone
 from climbench.recipes.parts import Layout, Part, part_dimension
 from climbench.recipes.reading import compute
@@ -77,12 +77,9 @@ def verify(
     path = store_path(recipe, stores_dir)
     if not path.exists():
         raise UserError(f"there is no finished store {path} to verify: build it first.")
-    ledger = path / "ledger.jsonl"
-    if not ledger.is_file():
-        raise UserError(f"{path} has no ledger.jsonl to be held against: build it again.")
-    entries = {one["part"]: one for one in map(json.loads, ledger.read_text().splitlines())}
+    entries, apart = _lists(path)
     damaged = [one for entry in entries.values() for one in _damaged(path, entry)]
-    damaged += [Damage(name) for name in _different(path, others(path))]
+    damaged += [Damage(name) for name in _different(path, apart)]
     lost = next((one for one in damaged if is_repository(path) or not one.mendable), None)
     if lost is not None:
         mend = ", or reset its branch 'main' to the version that was built"
@@ -90,6 +87,7 @@ def verify(
             f"{path}: {_named(path, recipe, lost)} is not what was built: delete it and build it "
             f"again{mend if is_repository(path) else ''}."
         )
+    _check_complete(path, recipe, entries)
     if manner == "mend" and damaged:
         numbers = {one.part.number for one in damaged if one.part is not None}
         groups = {one.name.partition("/")[0] for one in damaged if one.part is None}
@@ -110,6 +108,33 @@ def verify(
     if manner == "source":
         _compare(recipe, path, data_root, workers)
     return len(entries), []
+
+
+def _lists(path: Path) -> tuple[dict[int, dict[str, Any]], dict[str, str]]:
+    """Return the lines of the ledger by part, and the SHA-256 of what belongs to no part."""
+    for name in ("ledger.jsonl", CHECKSUMS):
+        if not (path / name).is_file():
+            raise UserError(f"{path} has no {name} to be held against: build it again.")
+    try:
+        lines = (path / "ledger.jsonl").read_text().splitlines()
+        return {one["part"]: one for one in map(json.loads, lines)}, others(path)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{path}: ledger.jsonl or {CHECKSUMS} is damaged itself: delete the store and build it "
+            "again."
+        ) from error
+
+
+def _check_complete(path: Path, recipe: Recipe, entries: Mapping[int, Mapping[str, Any]]) -> None:
+    """Refuse a ledger that lacks a part."""
+    store = read_group(path)
+    along = part_dimension(store, recipe.output)
+    ends = [0, *(entries[number]["stop"] for number in sorted(entries))]
+    starts = [entries[number]["start"] for number in sorted(entries)]
+    if starts != ends[:-1] or ends[-1] != store.sizes.get(along, ends[-1]):
+        raise UserError(
+            f"{path}: ledger.jsonl does not hold all parts: delete the store and build it again."
+        )
 
 
 def _shards(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -217,10 +217,11 @@ def write_groups(work: Work, store: Path, folder: Path) -> None:
 def _period(work: Work) -> list[str]:
     """Return what was measured: first and last date, and names of scenarios."""
     chosen, dataset = work.recipe.statistics, work.dataset
-    if chosen.period is not None or "time" not in dataset.dims:
-        return [*(chosen.period or ()), *(chosen.scenarios or ())]
-    ends = dataset.indexes["time"][[0, -1]]
-    return [*(time.isoformat()[:10] for time in ends), *(chosen.scenarios or ())]
+    period = list(chosen.period or ())
+    if "time" in dataset.dims:
+        first, last = (time.isoformat()[:10] for time in dataset.indexes["time"][[0, -1]])
+        period = [max(first, period[0]), min(last, period[1])] if period else [first, last]
+    return [*period, *(chosen.scenarios or ())]
 
 
 def _save(statistics: RunningStatistics, path: Path) -> Path:

@@ -20,13 +20,18 @@ def zarr_store(path: Path | str) -> Any:
     Raises
     ------
     UserError
-        If it is a repository and Icechunk is not installed.
+        If it is a repository that is damaged, or Icechunk is not installed.
     """
     if "://" in str(path) or not is_repository(path):
         return str(path)
     icechunk = _icechunk(path)
     storage = icechunk.local_filesystem_storage(str(Path(path).resolve()))
-    return icechunk.Repository.open(storage).readonly_session("main").store
+    try:
+        return icechunk.Repository.open(storage).readonly_session("main").store
+    except (icechunk.IcechunkError, ValueError) as error:
+        raise UserError(
+            f"{path} is damaged, its newest version cannot be opened: build it again."
+        ) from error
 
 
 def commit_store(folder: Path, repository: Path, message: str) -> None:

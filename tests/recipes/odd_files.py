@@ -80,6 +80,10 @@ def nearest_by_eccodes(path: Path, latitude: float, longitude: float) -> tuple[f
         values = eccodes.codes_get_values(message)
         north = eccodes.codes_get_double_array(message, "latitudes")
         east = eccodes.codes_get_double_array(message, "longitudes")
+        if eccodes.codes_get(message, "alternativeRowScanning"):  # every other row runs back
+            values = values.reshape(eccodes.codes_get(message, "Ny"), -1)
+            values[1::2] = values[1::2, ::-1].copy()
+            values = values.reshape(-1)
         eccodes.codes_release(message)
     return nearest(values, north, east, latitude, longitude)
 

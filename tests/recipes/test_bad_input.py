@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,12 +18,13 @@ WriteRecipe = Callable[..., Path]
 
 
 def refused(recipe: Path, archive: Path, message: str) -> None:
-    """Check that the build ends with this message and leaves no store behind."""
+    """Check that the build ends with this message and leaves only parts that are finished."""
     stores = archive.parent / "stores"
     with pytest.raises(UserError, match=message) as caught:
         build(load_recipe(str(recipe)), stores, archive)
     assert "\n" not in str(caught.value)
-    assert not list(stores.glob("*.zarr"))
+    begun = [one for one in stores.iterdir() if one.name != "downloads"]  # but no lock
+    assert all((one / "ledger.jsonl").is_file() for one in begun)  # and no empty store
 
 
 def cut(path: Path, share: float) -> None:
@@ -280,3 +282,44 @@ def test_axes_that_are_out_of_order(archive: Path, write_recipe: WriteRecipe) ->
     refused(
         write_recipe(steps=[]), archive, r"latitude is not ascending; add the step 'sort: \{\}'"
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dates": {"start": "2001-01-01", "end": "2001-02-30"}}, "no date of the .*gregorian cal"),
+        ({"statistics": {"period": ["2001-01-01", "2001-02-30"]}}, "no date of the .*gregorian"),
+        ({"steps": [{"rename": {"2m_temperature": "latitude"}}]}, "'latitude', which is there"),
+        ({"steps": [{"rename": {"2m_temperature": "time"}}]}, "'time', which is there already"),
+        (
+            {"checks": {"ranges": {"2m_temperatur": [0, 1]}}},
+            "checks.ranges: .*mean '2m_temperature'",
+        ),
+        (
+            {"checks": {"constant_fields": ["t"]}},
+            "checks.constant_fields: there is no variable 't'",
+        ),
+    ],
+)
+def test_options_that_fit_no_data(
+    archive: Path, write_recipe: WriteRecipe, options: dict[str, Any], message: str
+) -> None:
+    refused(write_recipe(**options), archive, message)
+
+
+def test_a_unit_of_a_variable_that_no_file_has(archive: Path, write_recipe: WriteRecipe) -> None:
+    source = {"kind": "files", "address": "-", "local": "*.nc", "rename": {"t2m": "warmth"}}
+    refused(
+        write_recipe(sources=[source | {"units": {"tm2": "K"}}]),
+        archive,
+        "no file has 'tm2': did you mean 't2m'",
+    )
+
+
+@pytest.mark.parametrize("workers", ["two", 1.5, 0, True])
+def test_a_number_of_workers_that_is_none(
+    archive: Path, write_recipe: WriteRecipe, tmp_path: Path, workers: Any
+) -> None:
+    recipe = load_recipe(str(write_recipe()))
+    with pytest.raises(UserError, match=f"'workers' = {workers} is wrong: give a whole number"):
+        build(recipe, tmp_path / "stores", archive, workers=workers)

@@ -106,7 +106,7 @@ def test_what_was_refused_can_be_mended_and_goes_on(
     recipe = load_recipe(str(write_recipe()))
     whole = build(recipe, tmp_path / "whole", archive)
     stopped = stop_at(monkeypatch, part=2, error=OSError(errno.ENOSPC, "No space left on device"))
-    with pytest.raises(UserError, match=r"the disk is full at .*run the same build again"):
+    with pytest.raises(UserError, match=r"no space is left for .*give the same command again"):
         build(recipe, tmp_path / "stores", archive)
     monkeypatch.undo()
     path = store_path(recipe, tmp_path / "stores")
@@ -117,6 +117,14 @@ def test_what_was_refused_can_be_mended_and_goes_on(
     assert arrays(build(recipe, tmp_path / "stores", archive)) == arrays(whole)
     assert stopped == [0, 1, 2]
     assert written == [2]
+
+
+def test_a_file_that_may_not_grow_is_as_a_full_disk(
+    archive: Path, write_recipe: WriteRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stop_at(monkeypatch, part=0, error=OSError(errno.EFBIG, "File too large"))
+    with pytest.raises(UserError, match=r"no space is left for .*, raise the limit of `ulimit -f`"):
+        build(load_recipe(str(write_recipe())), tmp_path / "stores", archive)
 
 
 def stop_at(monkeypatch: pytest.MonkeyPatch, part: int, error: Exception) -> list[int]:
@@ -309,7 +317,7 @@ def test_a_full_disk_is_one_sentence_and_the_build_goes_on(
         pytest.skip("no right to mount a small tmpfs here")
     try:
         recipe = load_recipe(str(write_recipe(output={"chunk": 1, "shard": 2})))
-        with pytest.raises(UserError, match=r"the disk is full at .*small_disk"):
+        with pytest.raises(UserError, match=r"no space is left for .*small_disk"):
             (small / "filler").write_bytes(bytes(100_000))
             build(recipe, small / "stores", archive)
         assert not list(small.glob("stores/*.zarr"))

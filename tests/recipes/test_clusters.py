@@ -69,17 +69,27 @@ def test_what_fails_on_a_dask_worker_is_the_same_sentence(
 
 
 def test_an_address_where_nobody_answers(
+    archive: Path, write_recipe: WriteRecipe, tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed")
+    recipe = load_recipe(str(write_recipe()))
+    for address in ("tcp://127.0.0.1:1", "127.0.0.1:1", "tcp://[::1]:1", "tcp://127.0.0.1:99999"):
+        with pytest.raises(UserError, match=r"no dask scheduler answers at .*: start one with"):
+            build(recipe, tmp_path / "stores", archive, scheduler=address)
+    for address in ("garbage", "tcp://", "tcp://node1", "8786"):
+        with pytest.raises(UserError, match=f"'scheduler' = '{address}' is no address: write"):
+            build(recipe, tmp_path / "stores", archive, scheduler=address)
+    assert not (tmp_path / "stores").exists()
+
+
+def test_slurm_without_its_commands(
     archive: Path, write_recipe: WriteRecipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    distributed = pytest.importorskip("distributed")
-    del distributed
-    import dask
-
-    with (
-        dask.config.set({"distributed.comm.timeouts.connect": "0.5s"}),
-        pytest.raises(UserError, match=r"no dask scheduler answers at tcp://127\.0\.0\.1:1: start"),
-    ):
-        build(load_recipe(str(write_recipe())), tmp_path, archive, scheduler="tcp://127.0.0.1:1")
+    pytest.importorskip("dask_jobqueue")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"needs SLURM's command sbatch on PATH"):
+        recipe = load_recipe(str(write_recipe()))
+        build(recipe, tmp_path / "stores", archive, scheduler={"queue": "short"})
 
 
 def test_slurm_without_its_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -181,3 +181,24 @@ def test_two_runs_of_a_simulated_climate_are_the_same_and_labelled(
     direct = simulate_climate(["historical", "ssp585"], 2)
     np.testing.assert_array_equal(one["tas"], direct["tas"])
     np.testing.assert_allclose(one["methane"], direct["methane"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("days", [3, 20])
+def test_cells_that_lie_elsewhere_in_one_file_are_refused(
+    write_recipe: WriteRecipe, tmp_path: Path, days: int
+) -> None:
+    x, y = np.meshgrid(np.arange(6.0), np.arange(5.0))
+    for day in range(days):
+        turned = slice(None, None, -1 if day == 1 else 1)
+        xr.Dataset(
+            {"t2m": (("time", "y", "x"), (280 + x + y)[None], {"units": "K"})},
+            {
+                "time": [np.datetime64("2001-01-01", "ns") + np.timedelta64(day, "D")],
+                "lat": (("y", "x"), (40 + y + 0.1 * x)[:, turned], {"units": "degrees_north"}),
+                "lon": (("y", "x"), (10 + x - 0.1 * y)[:, turned], {"units": "degrees_east"}),
+            },
+        ).to_netcdf(tmp_path / f"{day:02d}.nc")
+    source = {"kind": "files", "address": "s3://nowhere/*.nc", "local": "*.nc", "flatten": True}
+    recipe = load_recipe(str(write_recipe(sources=[source])))
+    with pytest.raises(UserError, match=r"01\.nc is on another grid than 00\.nc: 30 latitude"):
+        build(recipe, tmp_path / "stores", tmp_path)

@@ -152,3 +152,39 @@ def test_yaml_dates_and_years_are_read_as_written(tmp_path: Path) -> None:
     assert dates is not None and dates.start.startswith("2001-01-01T06:00:00")
     assert dates.end == "2001"
     assert yaml.safe_load("2001-01-01") is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("licence: MIT\n", "tiny.yaml, line 8: 'licence' stands there twice: remove one"),
+        ("    address: x\n", "line 8: 'address' stands there twice"),
+        ("    sha256: {tas_1999.nc: abc}\n", "checksum of 'tas_1999.nc', which is none of the fil"),
+        ("variables: []\n", "line 8: option 'variables' is wrong: list should have at least 1"),
+    ],
+)
+def test_what_would_be_passed_over_in_silence_is_refused(
+    tmp_path: Path, more: str, message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        load_recipe(
+            written(tmp_path, MINIMAL.replace("*.nc", "pr_{model}.nc?a=tas_1999.nc") + more)
+        )
+
+
+def test_merged_keys_and_dates_of_any_calendar_are_fine(tmp_path: Path) -> None:
+    text = f"{MINIMAL}  - &one {{kind: files, address: a.nc}}\n  - {{<<: *one, address: b.nc}}\n"
+    dates = "dates: {start: 2000-02-30, end: 2001-02-30}\n"
+    recipe = load_recipe(written(tmp_path, text + dates))
+    assert recipe.dates is not None and recipe.dates.start == "2000-02-30"
+    assert recipe.sources[2].address == "b.nc"  # type: ignore[union-attr]
+
+
+def test_a_checksum_belongs_to_a_file_of_any_year_or_of_another_source(tmp_path: Path) -> None:
+    text = (
+        MINIMAL.replace("*.nc", "{name}_{year}.nc.gz?raw=true")
+        + "dates: {start: 2000, end: 2001}\n"
+    )
+    sums = "    sha256: {pr_1999.nc.gz: abc, b.nc: abc}\n  - {kind: files, address: x/b.nc}\n"
+    text = text.replace("dates:", f"{sums}dates:")
+    assert load_recipe(written(tmp_path, text)).sources[0].sha256  # type: ignore[union-attr]

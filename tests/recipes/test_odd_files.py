@@ -17,6 +17,14 @@ from .conftest import weather
 WriteRecipe = Callable[..., Path]
 Stored = Callable[..., xr.Dataset]
 HYBRID = {"standard_name": "atmosphere_hybrid_sigma_pressure_coordinate"}
+HPA = {"units": "hPa"}
+
+
+def on_a_rotated_pole(dataset: xr.Dataset) -> xr.Dataset:
+    """Return fields whose axes are called latitude and longitude, of a pole elsewhere."""
+    pole = xr.DataArray(0, attrs={"grid_mapping_name": "rotated_latitude_longitude"})
+    dataset["t2m"].attrs["grid_mapping"] = "pole"
+    return dataset.assign(pole=pole)
 
 
 @pytest.fixture
@@ -56,6 +64,20 @@ def test_fill_and_missing_value_that_differ_are_both_missing(stored: Stored) -> 
     assert int(field.isnull().sum()) == 2 and float(field.max()) < 300
 
 
+@pytest.mark.parametrize(
+    ("missing", "kind"),
+    [(1e20, "f4"), (-9999.9, "f4"), ("-999", "f4"), (np.float32(-9999.9), "f8"), (-99, "f4")],
+)
+def test_missing_values_of_another_type_than_the_data(
+    stored: Stored, missing: Any, kind: str
+) -> None:
+    holed = weather("2001-01-01", 3).astype({"t2m": kind})
+    holed["t2m"][0, 0, 0] = float(str(missing))
+    holed["t2m"].attrs["missing_value"] = missing
+    field = stored(holed, encoding={"t2m": {"_FillValue": None}})["t2m"]
+    assert int(field.isnull().sum()) == 1 and float(field.min()) > 200
+
+
 def test_the_first_meridian_twice_and_grids_in_radians(stored: Stored) -> None:
     plain = weather("2001-01-01", 2)
     cyclic = xr.concat([plain, plain.isel(lon=[0]).assign_coords(lon=[360.0])], dim="lon")
@@ -75,6 +97,14 @@ def test_a_scalar_level_becomes_an_axis_in_hpa(stored: Stored) -> None:
     field = stored(single.assign_coords(plev=level))["ta"]
     assert field.dims == ("time", "level", "latitude", "longitude")
     assert field["level"].values.tolist() == [850.0]
+
+
+def test_pressures_without_a_unit_and_levels_in_any_order(stored: Stored) -> None:
+    column = xr.concat([weather("2001-01-01", 2, name="ta") + n for n in range(3)], dim="plev")
+    column = column.assign_coords(plev=[100000.0, 85000.0, 50000.0])
+    field = stored(column, _levels=[1000, 500])["ta"]
+    assert field["level"].values.tolist() == [500, 1000]
+    assert float((field[:, 0] - field[:, 1]).mean()) == pytest.approx(2, abs=1e-4)
 
 
 def test_the_time_in_the_name_only_in_whatever_order(stored: Stored) -> None:
@@ -118,6 +148,7 @@ def test_a_single_time_is_kept_unless_the_field_is_fixed(stored: Stored, tmp_pat
             {"units": "months since 1960-01-01", "calendar": "360"},
             "1960-01-16 1960-02-16 1960-03-16",
         ),
+        ([1999, 2000, 2001], {"units": "years"}, "1999-07-01 2000-07-01 2001-07-01"),
         ([189912, 190001, 190002], {"units": "YYYYMM"}, "1899-12-01 1900-01-01 1900-02-01"),
         ([19990101.5, 19990102], {"units": "day as %Y%m%d.%f"}, "1999-01-01 1999-01-02"),
         ([58, 59, 60], {"units": "days since 2000-1-1", "calendar": "noleap"}, "0228 0301 0302"),
@@ -144,6 +175,7 @@ def test_dates_in_every_spelling(
         ([0, 1], {"units": "days since 2000-01-01", "calendar": "lunar"}, "'lunar', which are no"),
         ([1.0, 9.97e36], {"units": "days since 2000-01-01"}, "'time' has missing times"),
         ([0.0, 0.25], {}, "its times 0 to 0.25 .* neither dates nor whole years"),
+        ([199901, 199902], {}, "199901 to 199902 are no years between 1700 and 2260"),
         ([1, 2], {"units": "hours"}, r"\('hours'\) are neither dates nor whole years"),
         ([0, 365, 730, 1095, 1460], {"units": "days since 1-1-1"}, "names no calendar"),
     ],
@@ -194,6 +226,18 @@ def test_stamps_at_the_end_of_days_move_to_their_middle_but_not_those_of_hours(
             lambda d: d.expand_dims(lev=2).assign_coords(lev=("lev", [0.1, 0.2], HYBRID)),
             "'lev' are model levels",
         ),
+        (
+            lambda d: d.expand_dims(plev=[1e5, 5e4]).assign_coords(plev=("plev", [1e5, 5e4], HPA)),
+            r"levels 50000 to 100000 \('hPa'\) are no pressures",
+        ),
+        (lambda d: d.isel(lat=[0, 1, 1]), r"the latitude -?\d+ is there twice: mend the file"),
+        (lambda d: d.rename(t2m="x").where(d.t2m < d.t2m.max(), np.inf), "infinite values"),
+        (lambda d: d.rename(t2m="tas").drop_attrs(), "'tas' has no unit and stores hold it in"),
+        (on_a_rotated_pole, "on a grid of 'rotated_latitude_longitude'"),
+        (
+            lambda d: d.assign(t2m=d.t2m.assign_attrs(missing_value="no")),
+            "'t2m' is 'no', no number",
+        ),
         (lambda d: d.isel(time=[0, 1, 1, 2]), "2001-01-02T00:00:00 comes twice"),
         (lambda d: d.isel(time=[0, 2, 1]), "2001-01-02T00:00:00 comes after a later time"),
         (lambda d: d.assign_attrs(frequency="6hr"), "says '6hr' and its times are 1 days apart"),
@@ -236,3 +280,40 @@ def test_messages_that_repeat_are_refused_and_keys_pick_one(
     planned = plan(recipe, tmp_path).dataset["prmsl"]
     expected = eccodes.codes_get_values(other).reshape(181, 360)[::-1]
     np.testing.assert_allclose(planned.squeeze(), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"iScansNegatively": 1}, "written from east to west, which would turn the field"),
+        ({"jPointsAreConsecutive": 1}, "written column by column"),
+        ({}, "is cut short within a message"),
+    ],
+)
+def test_messages_in_an_order_that_would_turn_the_field(
+    data_root: Path, tmp_path: Path, write_recipe: WriteRecipe, keys: dict[str, int], message: str
+) -> None:
+    eccodes = pytest.importorskip("eccodes")
+    with (data_root / "grib/regular_ll_msl.grib").open("rb") as file:
+        first = eccodes.codes_grib_new_from_file(file)
+    for key, value in keys.items():
+        eccodes.codes_set(first, key, value)
+    with (tmp_path / "turned.grib").open("wb") as file:
+        eccodes.codes_write(first, file)
+        file.write(b"" if keys else b"GRI")
+    source = {"kind": "files", "address": "-", "local": "turned.grib"}
+    with pytest.raises(UserError, match=message):
+        plan(load_recipe(str(write_recipe(sources=[source]))), tmp_path)
+
+
+@pytest.mark.parametrize("role", [{"cf_role": "timeseries_id"}, {}])
+def test_names_of_stations_beside_them(stored: Stored, role: dict[str, str]) -> None:
+    names = xr.DataArray(["Davos", "Chur"], dims="place", attrs=role)
+    numbers = xr.DataArray(["same", "same"], dims="place")
+    series = xr.Dataset(
+        {"t": (("time", "place"), [[1.0, 2.0], [3.0, 5.0], [4.0, 7.0]], {"units": "K"})},
+        {"time": xr.date_range("2001-01-01", periods=3)},
+    ).assign(lat=("place", [46.8, 46.9]), lon=("place", [9.8, 9.5]), code=numbers, city=names)
+    found = stored(series, stations="place", _steps=[], _checks={"gaps": "allow"})
+    assert found["station"].values.tolist() == ["Davos", "Chur"]
+    assert found["t"].sel(station="Chur").values.tolist() == [2.0, 5.0, 7.0]

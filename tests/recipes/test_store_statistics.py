@@ -1,5 +1,6 @@
 """Statistics of a built store: several leads, one part or many, the climatology of each cell."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,19 @@ def three_years(tmp_path: Path) -> Path:
 
 def built(write_recipe: WriteRecipe, folder: Path, archive: Path, **options: Any) -> Path:
     return build(load_recipe(str(write_recipe(**options))), folder, archive)
+
+
+def test_a_period_beyond_the_dates_is_cut_and_one_apart_from_them_is_refused(
+    three_years: Path, write_recipe: WriteRecipe, tmp_path: Path
+) -> None:
+    options = {"statistics": {"period": [2000, "2001-12-31"]}, "checks": {"gaps": "allow"}}
+    dates = {"start": "2001-12-20", "end": "2002-01-10"}
+    path = built(write_recipe, tmp_path / "stores", three_years, dates=dates, **options)
+    measured = read_statistics(path)
+    assert json.loads(measured.attrs["period"]) == ["2001-12-20", "2001-12-31"]
+    assert int(measured["2m_temperature"].sel(statistic="count")) == 12 * 6 * 8
+    with pytest.raises(UserError, match=r"or statistics\.period=null for all of them"):
+        built(write_recipe, tmp_path, three_years, dates={"start": 2002, "end": 2002}, **options)
 
 
 def test_one_part_and_many_have_the_same_figures(

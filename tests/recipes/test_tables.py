@@ -239,6 +239,10 @@ BAD = {
         "no parameter 'heatr': did you mean 'heater'",
     ),
     "ragged": ("t,a\n2024-01-01,1,2,3\n2024-01-02,1\n", {}, "more fields than columns"),
+    "short row": ("t,a,b\n2024-01-01,1,2\n2024-01-02,3\n", {}, "line 3: it has fewer fields"),
+    "no header": ("2024-01-01,1,2\n2024-01-02,3,4\n", {}, "a.csv has no header: its first line"),
+    "infinite": ("t,a\n2024-01-01,1\n2024-01-02,1e400\n", {}, "line 3: column 'a' holds the text"),
+    "too large": ("t,a\n2024-01-01,1\n2024-01-02,1e39\n", {}, "line 3: column 'a' holds 1e39"),
     "not a step": (PLAIN, {"resample": {"every": "1month"}}, "no step of a fixed length"),
 }
 

@@ -1,16 +1,19 @@
 """Archives are unpacked inside their folder, whole, once, or not at all."""
 
+import gzip
 import io
 import stat
 import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from climbench.errors import UserError
 from climbench.recipes.schema import Files
+from climbench.recipes.sources import archives
 from climbench.recipes.sources.archives import is_archive, members
 
 EVERYTHING = Files(kind="files", address="-", archive="*")
@@ -68,6 +71,32 @@ def test_a_malicious_zip_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=f"evil.zip is not unpacked.*{what}"):
             members(str(path), "evil.zip", EVERYTHING, tmp_path / "unpacked")
     assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["evil.zip"]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar", "gzip"])
+def test_an_archive_that_would_fill_the_disk_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(archives, "HARMLESS", 2**21)
+    monkeypatch.setattr(archives, "RATIO", 100)
+    path, zeros = tmp_path / f"a.nc.{kind}", b"0" * 2**22
+    if kind == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.nc", zeros)
+    else:
+        tar(path, ("a.nc", zeros)) if kind == "tar" else path.write_bytes(gzip.compress(zeros))
+    with pytest.raises(UserError, match=r"not unpacked.*more than 100 times as large"):
+        members(str(path), path.name, EVERYTHING, tmp_path / "unpacked")
+    assert not list((tmp_path / "unpacked").iterdir())
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tar(tmp_path / "a.tar.gz", ("a.nc", b"1234"))
+    monkeypatch.setattr(archives.shutil, "disk_usage", lambda _: SimpleNamespace(free=3))
+    with pytest.raises(UserError, match=r"no space is left for .*unpacked: free some"):
+        members(str(path), "a.tar.gz", EVERYTHING, tmp_path / "unpacked")
 
 
 def zipped(*entries: tuple[str, bytes]) -> bytes:

@@ -135,3 +135,30 @@ def test_a_value_changed_through_zarr_is_damage_too(
 def test_there_must_be_a_store(archive: Path, write_recipe: WriteRecipe, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no finished store"):
         verify(load_recipe(str(write_recipe())), tmp_path, archive)
+
+
+@pytest.mark.parametrize(
+    ("name", "keep", "sentence"),
+    [
+        ("ledger.jsonl", lambda lines: lines[:-1], "does not hold all parts"),
+        ("ledger.jsonl", lambda lines: [*lines[:-1], lines[-1][:40]], "is damaged itself"),
+        ("checksums.sha256", lambda lines: [*lines, "0123"], "is damaged itself"),
+        ("checksums.sha256", None, r"has no checksums\.sha256"),
+    ],
+)
+def test_the_lists_themselves_must_be_whole(
+    archive: Path,
+    write_recipe: WriteRecipe,
+    tmp_path: Path,
+    name: str,
+    keep: Callable[[list[str]], list[str]] | None,
+    sentence: str,
+) -> None:
+    recipe = load_recipe(str(write_recipe()))
+    file = build(recipe, tmp_path / "stores", archive) / name
+    if keep is None:
+        file.unlink()
+    else:
+        file.write_text("\n".join(keep(file.read_text().splitlines())) + "\n")
+    with pytest.raises(UserError, match=sentence):
+        verify(recipe, tmp_path / "stores", archive)

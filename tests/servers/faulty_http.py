@@ -67,7 +67,7 @@ class FaultyHttp(ThreadingHTTPServer):
         By path: ``(status, headers, body)`` in place of a file.
     script
         What happens to the next requests before ``faults`` are asked: ``"whole"``, ``"drop"``,
-        ``"truncate"``, ``"busy"``.
+        ``"truncate"``, ``"busy"``, ``"stall"`` (silence after half of the body).
     latency
         Seconds before each answer.
     requests
@@ -189,7 +189,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.path, dict(self.headers.items()), status)
         with self.server.lock:
             self.server.requests.append(request)
-        share = self.server.share() if fate in ("drop", "truncate") else 1.0
+        share = self.server.share() if fate in ("drop", "truncate", "stall") else 1.0
         if fate == "drop" and share < 0.25:
             self._hang_up()
             return
@@ -201,6 +201,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if fate == "drop":
             self._hang_up()
+        elif fate == "stall":
+            self.rfile.read(1)  # until the other side has had enough
+            self.close_connection = True
         elif fate == "truncate":
             self.close_connection = True
 

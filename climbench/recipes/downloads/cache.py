@@ -21,6 +21,7 @@ from rich.console import Console
 from climbench.errors import UserError
 from climbench.recipes.downloads.credentials import shown
 from climbench.recipes.downloads.retrying import Stopped
+from climbench.store.disk import disk_full_is_a_user_error
 
 FOLDER = "CLIMBENCH_DOWNLOADS"
 LIMIT = "CLIMBENCH_DOWNLOADS_LIMIT"
@@ -97,7 +98,15 @@ def locked(path: Path, stop: Event | None = None) -> Iterator[None]:
     ------
     Stopped
         If ``stop`` is set while another one has it.
+    UserError
+        If the disk is full on which the folder lies: another one perhaps than that of the stores.
     """
+    with disk_full_is_a_user_error(path.parent), _held(path, stop):
+        yield
+
+
+@contextmanager
+def _held(path: Path, stop: Event | None) -> Iterator[None]:
     lock = _lock_of(path)
     while True:
         try:
@@ -109,7 +118,7 @@ def locked(path: Path, stop: Event | None = None) -> Iterator[None]:
     try:
         yield
     finally:
-        _release(lock)
+        release(lock)
 
 
 def _lock_of(path: Path) -> BaseFileLock:
@@ -119,7 +128,7 @@ def _lock_of(path: Path) -> BaseFileLock:
     return FileLock(path.with_name(f".{name}.lock"))
 
 
-def _release(lock: BaseFileLock) -> None:
+def release(lock: BaseFileLock) -> None:
     """Leave no lock file behind; who waits for it notices that it is another one by then."""
     Path(lock.lock_file).unlink(missing_ok=True)
     lock.release()
@@ -220,7 +229,7 @@ def _remove(entry: Entry, folder: Path) -> bool:
             entry.path.unlink(missing_ok=True)
         return not entry.path.exists()
     finally:
-        _release(lock)
+        release(lock)
 
 
 def _names_in_use(folder: Path) -> set[str]:
@@ -246,7 +255,7 @@ def _names_in_use(folder: Path) -> set[str]:
 
 def _drop(listing: Path, lock: BaseFileLock) -> None:
     listing.unlink(missing_ok=True)
-    _release(lock)
+    release(lock)
 
 
 def _entries(folder: Path) -> list[Entry]:

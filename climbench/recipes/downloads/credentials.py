@@ -1,5 +1,6 @@
 """Credentials: from ~/.netrc and the environment, to their own host, and never shown."""
 
+import logging
 import netrc
 import os
 import re
@@ -128,13 +129,24 @@ class Session(requests.Session):
         super().__init__()
         self.auth = _Login()
         self.max_redirects = 10
+        self._asked = ""
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        """Ask, and know in redirects what was asked for."""
+        self._asked = str(url)
+        return super().request(method, url, *args, **kwargs)
 
     def rebuild_auth(
         self, prepared_request: requests.PreparedRequest, response: requests.Response
     ) -> None:
         """Take the login of the last host off, and put that of the next one on."""
         prepared_request.headers.pop("Authorization", None)
-        _Login()(prepared_request)
+        asked, target = urlsplit(self._asked), urlsplit(prepared_request.url or "")
+        usual = target.scheme == "https" and target.port in (None, 443)
+        here = target.hostname in OWN_MACHINE and target.hostname != asked.hostname
+        # what listens at another port of a host may be somebody else's
+        if usual or here or target[:2] == asked[:2]:
+            _Login()(prepared_request)
 
 
 def _plain_gcsfs() -> None:
@@ -144,6 +156,8 @@ def _plain_gcsfs() -> None:
     readers may not, and waits long for the answer.
     """
     os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")  # it is slow to import
+    if not (log := logging.getLogger("gcsfs")).handlers:
+        log.addHandler(logging.NullHandler())  # else it prints what we say in a sentence
     with suppress(ImportError):
         from gcsfs.core import GCSFileSystem
 

@@ -19,6 +19,7 @@ TRIES = 8  # without a single new byte; about half a minute if the server does n
 FIRST_PAUSE = 0.5  # seconds; doubled with every try, and drawn between zero and that
 LONGEST_PAUSE = 600.0  # seconds, whatever a server asks for
 PATIENCE = 4  # tries after which the user hears about it
+LONG = 30.0  # seconds after which the user hears as well
 
 
 class Interrupted(Exception):
@@ -77,8 +78,13 @@ def persistently(
         if stop.wait(seconds):
             raise Stopped
 
+    said = False
+
     def tell(state: RetryCallState) -> None:
-        if state.attempt_number == PATIENCE:
+        nonlocal said
+        long = (state.seconds_since_start or 0.0) > LONG
+        if not said and (long or state.attempt_number >= PATIENCE):
+            said = True
             console = Console(stderr=True)
             console.print(f"{name}: {_interruption(state).reason}; trying again", markup=False)
 

@@ -1,5 +1,6 @@
 """Files of an archive, as a recipe names them."""
 
+import re
 from typing import Annotated, Literal
 
 import pandas as pd
@@ -153,6 +154,13 @@ class Files(Strict):
             except UserError as error:
                 raise ValueError(str(error)) from error
         return self
+
+    @property
+    def file_names(self) -> list[str]:
+        """Names of the files as globs; what stands for dates and labels may be anything."""
+        texts = [*as_list(self.address), *as_list(self.local or [])]
+        texts += [text.partition("?")[0] for text in texts]  # a query, or a sign of a glob
+        return [re.sub(r"\{\w+\}", "*", text.rstrip("/").rsplit("/", 1)[-1]) for text in texts]
 
 
 def as_list(value: str | list[str]) -> list[str]:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from climbench.errors import nearest
 from climbench.recipes.dates import DateText
 from climbench.recipes.downloads.credentials import shown
 from climbench.recipes.schema.climate_data_store import ClimateDataStore
@@ -184,8 +186,8 @@ class Recipe(Strict):
     period: str | None = None
     sources: Annotated[list[Source], Field(min_length=1)]
     steps: list[Annotated[Step, BeforeValidator(parse_step)]] = Field(default_factory=list)
-    variables: list[str] | None = None
-    levels: list[float] | None = None
+    variables: Annotated[list[str], Field(min_length=1)] | None = None
+    levels: Annotated[list[float], Field(min_length=1)] | None = None
     dates: Dates | None = None
     output: Output = Output()
     statistics: Statistics = Statistics()
@@ -212,6 +214,18 @@ class Recipe(Strict):
         dated = any(word in a for a in addresses for word in ("{year}", "{month}", "{day}"))
         if self.dates is None and (simulated or dated):
             raise ValueError("'dates' is missing: these sources need to know the years")
+        return self
+
+    @model_validator(mode="after")
+    def _checksums_of_files(self) -> "Recipe":
+        """Refuse the checksum of a file that no source has: nothing would be checked."""
+        files = [one for one in self.sources if isinstance(one, Files)]
+        names = {name for one in files for name in one.file_names}
+        for one in files:
+            for name in (*one.sha256, *one.md5):
+                if not any(fnmatchcase(name, pattern) for pattern in names):
+                    hint = nearest(name, names)
+                    raise ValueError(f"checksum of '{name}', which is none of the files: {hint}")
         return self
 
     @property

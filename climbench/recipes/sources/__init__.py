@@ -2,6 +2,9 @@
 
 from collections.abc import Hashable, Sequence
 
+import xarray as xr
+
+from climbench.errors import UserError, nearest
 from climbench.recipes.schema import (
     ClimateDataStore,
     ClimSim,
@@ -95,12 +98,26 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
         if not (isinstance(source, Files) and source.coordinates)
     ]
     dataset = by_variable([*map(along_labels, _by_content(labelled)), *named])
+    if recipe.variables is None:  # else some may have been left out
+        _check_units(recipe.sources, dataset)
     for source in recipe.sources:
         if isinstance(source, Emissions):
             emissions, table = open_emissions(source, surroundings)
             dataset = add_emissions(dataset, source, emissions)
             inputs += table
     return Opened(dataset, inputs, max((one.block for _, one in opened), default=0))
+
+
+def _check_units(sources: Sequence[Source], dataset: xr.Dataset) -> None:
+    """Refuse a unit for a variable that no file has."""
+    for source in sources:
+        if not isinstance(source, Files | Tables):
+            continue
+        for name in source.units:
+            if source.rename.get(name, name) not in dataset:
+                old = {new: old for old, new in source.rename.items()}
+                hint = nearest(name, (old.get(str(one), str(one)) for one in dataset.data_vars))
+                raise UserError(f"'units' in a source: no file has '{name}': {hint}")
 
 
 def _expanded(source: Source, recipe: Recipe, surroundings: Surroundings) -> Sequence[Source]:

@@ -125,7 +125,10 @@ def _dates(dates: Dates, kind: str) -> list[str]:
     """Return the years, months or days that the dates touch: ``2001``, ``2001-02-03``."""
     if kind == "year":
         return [f"{year:04d}" for year in years(dates)]
-    first, last = (pd.Period(text[:10], freq=kind[0].upper()) for text in _ends(dates))
+    try:
+        first, last = (pd.Period(text[:10], freq=kind[0].upper()) for text in _ends(dates))
+    except ValueError as error:
+        raise UserError(f"dates {dates.start} to {dates.end}: {error}.") from error
     return [str(date) for date in pd.period_range(first, last)]
 
 

@@ -1,5 +1,6 @@
 """Tar, zip, gzip: unpacked once, and nothing that would land outside or is no plain file."""
 
+import errno
 import fnmatch
 import gzip
 import hashlib
@@ -21,7 +22,12 @@ from climbench.store.disk import DISK_FULL
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError)
 INNER = re.compile(r"(.+?\.(?:zip|tar|tgz|tar\.gz))/(.+)")
 """A pattern for members of an archive that is a member itself."""
-Member = tuple[str, IO[bytes] | gzip.GzipFile]
+Member = tuple[str, IO[bytes] | gzip.GzipFile, int]
+"""Name, content, and size in bytes; 0 where the archive does not say it."""
+RATIO = 1000
+"""How much larger an archive may become; beyond, it was made to fill a disk."""
+HARMLESS = 2**30
+"""Bytes that may come out of any archive."""
 
 
 def is_archive(path: str) -> bool:
@@ -96,12 +102,20 @@ def _unpack(path: Path, where: str, folder: Path) -> None:
     temporary = folder.with_name(f"{folder.name}.part")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
+    left = max(HARMLESS, RATIO * path.stat().st_size)  # of what may come out of it
     try:
-        for name, content in _opened(path, where):
+        for name, content, size in _opened(path, where):
             target = temporary / _inside(name, where)
             target.parent.mkdir(parents=True, exist_ok=True)
+            left -= size
+            if left >= 0 and size > shutil.disk_usage(temporary).free:
+                raise OSError(errno.ENOSPC, "No space left on device")
             with target.open("wb") as file:
-                shutil.copyfileobj(content, file, 2**20)
+                while left >= 0 and (piece := content.read(2**20)):
+                    written = file.write(piece)
+                    left -= 0 if size else written
+            if left < 0:
+                raise UserError(_refusal(where, name, f"more than {RATIO} times as large"))
     except (*DAMAGED, OSError) as error:
         if getattr(error, "errno", None) in DISK_FULL or isinstance(error, PermissionError):
             raise
@@ -127,7 +141,7 @@ def _is_gzip(path: str | Path) -> bool:
 def _gzip(path: Path, where: str) -> Iterator[Member]:
     """Give the one file that is in there, under the archive's own name without its ending."""
     with gzip.open(path) as content:
-        yield where.partition("?")[0].rsplit("/", 1)[-1].removesuffix(".gz"), content
+        yield where.partition("?")[0].rsplit("/", 1)[-1].removesuffix(".gz"), content, 0
 
 
 def _tar(path: Path, where: str) -> Iterator[Member]:
@@ -139,7 +153,7 @@ def _tar(path: Path, where: str) -> Iterator[Member]:
             content = archive.extractfile(one) if one.isfile() else None
             if content is None:
                 raise UserError(_refusal(where, one.name, "a link or a device"))
-            yield one.name, content
+            yield one.name, content, one.size
         while archive.fileobj is not None and archive.fileobj.read(2**20):
             pass  # to the checksum of the compression, which stands behind the last member
 
@@ -154,7 +168,7 @@ def _zip(path: Path, where: str) -> Iterator[Member]:
             if kind not in (0, stat.S_IFREG):
                 raise UserError(_refusal(where, one.filename, "a link or a device"))
             with archive.open(one) as content:
-                yield one.filename, content
+                yield one.filename, content, one.file_size
 
 
 def _inside(name: str, where: str) -> Path:

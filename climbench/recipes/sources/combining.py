@@ -248,18 +248,18 @@ def by_variable(sources: Sequence[Named]) -> xr.Dataset:
 def _same_axis(one: xr.Dataset, other: xr.Dataset, axis: str) -> bool:
     if (axis in one.dims) != (axis in other.dims):
         return False
-    if axis not in one.dims:
+    if axis not in one.coords or axis not in other.coords:
         return True
-    a, b = one[axis].values, other[axis].values
+    a, b = one[axis].values, other[axis].values  # of each cell, where cells are flattened
     if a.shape != b.shape:
         return False
     return bool(np.allclose(a, b, atol=1e-4, rtol=0) if a.dtype.kind == "f" else np.all(a == b))
 
 
 def _axis(dataset: xr.Dataset, axis: str) -> str:
-    if axis not in dataset.dims:
+    if axis not in dataset.coords:
         return f"no {axis}"
-    values = dataset[axis].values
+    values = dataset[axis].values.reshape(-1)
     if axis == "time":
         return f"{values.size} times from {_stamp(dataset, 0)}"
     return f"{values.size} {axis} values from {values[0]} to {values[-1]}"

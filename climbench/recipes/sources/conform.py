@@ -5,7 +5,7 @@ import xarray as xr
 
 from climbench.errors import UserError, nearest
 from climbench.recipes.schema import Files
-from climbench.recipes.sources.places import check_grid, columns, in_degrees
+from climbench.recipes.sources.places import check_grid, columns, in_degrees, station_names
 from climbench.recipes.steps.convert_units import conversion
 
 DEFAULT_FILL = 9.9e36  # netCDF's default fill value is 9.97e36, and some writers never declare it
@@ -51,6 +51,8 @@ BY_STANDARD_NAME = {
     "air_pressure": "level",
     "realization": "member",
 }
+HIGHEST_PRESSURE = 1100.0  # hPa; more is in another unit
+
 MAPS = ("grid_", "projection_")
 """How standard names of a rotated pole or a map begin, whatever the axis is called."""
 
@@ -156,9 +158,7 @@ def _of_stations(dataset: xr.Dataset, dimension: str, where: str) -> xr.Dataset:
     if "altitude" not in dataset.variables:
         unknown = np.full(dataset.sizes["station"], np.nan)
         dataset = dataset.assign_coords(altitude=("station", unknown, {"units": "m"}))
-    if "station" not in dataset.coords:
-        labels = [str(number) for number in range(dataset.sizes["station"])]
-        dataset = dataset.assign_coords(station=labels)
+    dataset = dataset.assign_coords(station=station_names(dataset))
     if not dataset.indexes["station"].is_unique:
         again = dataset.indexes["station"]
         raise UserError(f"{where}: station '{again[again.duplicated()][0]}' is there twice.")
@@ -278,9 +278,16 @@ def _levels(dataset: xr.Dataset, where: str) -> xr.Dataset:
     level = dataset["level"]
     if level.attrs.get("standard_name") == "model_level_number":
         return dataset
-    unit = str(level.attrs.get("units", "hPa"))
+    given = level.values.astype(np.float64)
+    beyond = "Pa" if np.max(given, initial=0) > HIGHEST_PRESSURE else "hPa"
+    unit = str(level.attrs.get("units", beyond))
     factor, offset = conversion(unit, "hPa", f"{where}: level")
-    values = np.round(level.values.astype(np.float64) * factor + offset, 6)
+    values = np.round(given * factor + offset, 6)
+    if not np.all((values >= 0) & (values <= HIGHEST_PRESSURE)):
+        raise UserError(
+            f"{where}: its levels {given.min():g} to {given.max():g} ('{unit}') are no pressures "
+            "of the atmosphere: correct their unit in the file."
+        )
     return dataset.assign_coords(level=("level", values, level.attrs | {"units": "hPa"}))
 
 
@@ -303,7 +310,7 @@ def without_default_fill(array: xr.DataArray) -> xr.DataArray:
     if array.dtype not in (np.float32, np.float64) or {"_FillValue", "missing_value"} & set(stored):
         return array
     if "scale_factor" not in stored:
-        return array.where(np.abs(array) < DEFAULT_FILL)
+        return array.where((np.abs(array) < DEFAULT_FILL) | np.isinf(array))  # for the checks
     fill = PACKED_FILL.get(str(stored.get("dtype")))
     if fill is None:
         return array

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError, nearest
-from climbench.recipes.dates import within
+from climbench.recipes.dates import during, within
 from climbench.recipes.downloads import Wanted, fetch_all, shown
 from climbench.recipes.downloads.cache import CHUNKS, UNPACKED, mark_used
 from climbench.recipes.schema import Files, Recipe, as_list
@@ -56,7 +56,7 @@ def open_files(source: Files, recipe: Recipe, surroundings: Surroundings) -> Ope
         # one scenario of several may lie outside the dates, all files of one series may not
         start, end = recipe.dates.start, recipe.dates.end
         lies_apart = bool(source.coordinates)
-        dataset = dataset.sel(time=slice(start, end)) if lies_apart else within(dataset, start, end)
+        dataset = during(dataset, start, end) if lies_apart else within(dataset, start, end)
     if source.regrid is not None:
         dataset = source.regrid.apply(STEPS["sort"].parse({}).apply(dataset))
     if recipe.checks.gaps == "refuse":

@@ -1,6 +1,8 @@
 """GRIB messages as fields: at the time for which they hold, none twice, none on a lost grid."""
 
+import re
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,9 +11,13 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.recipes.schema import Files
 
-REGULAR = ("regular_ll", "regular_gg")
-ROTATED = ("rotated_ll", "rotated_gg")
 PRESSURES = {"isobaricInhPa", "isobaricInPa"}
+
+PROJECTED = ("lambert", "lambert_azimuthal_equal_area", "mercator", "polar_stereographic")
+"""Grids whose places ecCodes gives from south to north only, whatever the order of the values."""
+
+STRAY = re.compile(rb"7777G(R(I)?)?$")
+"""An end of a file that ecCodes passes over: less of a second message than its first word."""
 
 
 def open_grib(path: str, where: str, source: Files) -> xr.Dataset:
@@ -23,13 +29,18 @@ def open_grib(path: str, where: str, source: Files) -> xr.Dataset:
     Raises
     ------
     UserError
-        If messages are damaged, repeat, do not fit into one array, or are spectral.
+        If messages are damaged, repeat, do not fit into one array, are spectral, or are written
+        in an order of columns or rows that would turn the fields.
     ImportError
         Without cfgrib.
     """
     import eccodes
     from cfgrib.dataset import DatasetBuildError
 
+    with Path(path).open("rb") as file:
+        file.seek(max(-7, -Path(path).stat().st_size), 2)
+        if STRAY.search(file.read()):
+            raise UserError(f"{where} is cut short within a message: fetch it again.")
     try:
         return _open(path, where, source.keys)
     except DatasetBuildError as error:
@@ -52,11 +63,13 @@ def _open(path: str, where: str, keys: dict[str, Any]) -> xr.Dataset:
     store = CfGribDataStore(
         path, indexpath="", errors="raise", filter_by_keys=dict(keys), time_dims=("valid_time",)
     )
+    first = None
     for name, variable in store.ds.variables.items():
         index = getattr(variable.data, "index", None)
         if index is None:
             continue
-        _check_grid(str(name), variable.attributes, where)
+        first = index.first()
+        _check_grid(str(name), first, where)
         messages = sum(len(positions) for _, positions in index.iter_index())
         if messages > len(variable.data.field_id_index):
             raise UserError(
@@ -66,16 +79,47 @@ def _open(path: str, where: str, keys: dict[str, Any]) -> xr.Dataset:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset: xr.Dataset = xr.open_dataset(store, decode_times=False, cache=False)
-    return dataset
+    return dataset if first is None else _in_their_rows(dataset, first)
 
 
-def _check_grid(name: str, attributes: dict[str, Any], where: str) -> None:
-    grid = str(attributes.get("GRIB_gridType", ""))
+def _check_grid(name: str, message: Any, where: str) -> None:
+    """Refuse what is no grid, and orders of values that are not those of the places."""
+    grid = str(message.get("gridType", ""))
     if grid == "sh":
         raise UserError(
             f"{where}: '{name}' are spherical harmonics, not values at places: transform them to a "
             "grid first, as with `cdo sp2gpl`."
         )
+    if message.get("jPointsAreConsecutive", 0):
+        order = "column by column"
+    elif message.get("iScansNegatively", 0):
+        order = "from east to west"
+    elif grid in PROJECTED and not message.get("jScansPositively", 1):
+        order = "from north to south on a map"
+    else:
+        return
+    raise UserError(
+        f"{where}: '{name}' is written {order}, which would turn the field: convert it to NetCDF "
+        "first, as with `wgrib2 IN -netcdf OUT`."
+    )
+
+
+def _in_their_rows(dataset: xr.Dataset, message: Any) -> xr.Dataset:
+    """Return fields on ``values`` with the places in their order, where every other row runs back.
+
+    cfgrib turns these rows of maps with two dimensions only, and ecCodes gives the places as if
+    all rows ran the same way.
+    """
+    if "values" not in dataset.dims or not message.get("alternativeRowScanning", 0):
+        return dataset
+    order = np.arange(dataset.sizes["values"]).reshape(message["Ny"], message["Nx"])
+    order[1::2] = order[1::2, ::-1].copy()
+    turned = {
+        name: (axis.dims, axis.values[order.reshape(-1)], axis.attrs)
+        for name, axis in dataset.coords.items()
+        if axis.dims == ("values",)
+    }
+    return dataset.assign_coords(turned)
 
 
 def _both_pressures(path: str, where: str, keys: dict[str, Any]) -> xr.Dataset:

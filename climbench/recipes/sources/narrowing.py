@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
-from climbench.recipes.dates import within
+from climbench.recipes.dates import during, within
 from climbench.recipes.schema import Files, Recipe
 from climbench.recipes.steps import STEPS
 
@@ -44,7 +44,7 @@ def narrow(dataset: xr.Dataset, source: Files, recipe: Recipe) -> xr.Dataset:
         # years are made of whole ones; and a scenario of several may lie outside the dates
         start, end = recipe.dates.start, recipe.dates.end
         apart = bool(source.coordinates)
-        dataset = dataset.sel(time=slice(start, end)) if apart else within(dataset, start, end)
+        dataset = during(dataset, start, end) if apart else within(dataset, start, end)
     if all(step.name in NAME_BY_NAME for step in recipe.steps):
         dataset = _kept(dataset, source, recipe)
     return _in_whole_chunks(dataset)

@@ -13,10 +13,11 @@ from climbench.errors import UserError, nearest
 from climbench.recipes.schema import Files
 from climbench.recipes.sources.classic_netcdf import classic_length
 from climbench.recipes.sources.conform import conform, without_default_fill, without_time
+from climbench.recipes.sources.decoding import decoded
 from climbench.recipes.sources.grib import open_grib
 from climbench.recipes.sources.raster import open_raster
 from climbench.recipes.sources.remote_zarr import open_remote_zarr
-from climbench.recipes.sources.times import check_times, time_from_name, with_dates
+from climbench.recipes.sources.times import check_times, dated_years, time_from_name, with_dates
 
 CHUNK_BYTES = 2**24  # of a dask chunk: what one thread holds
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -109,7 +110,10 @@ def conformed(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
     if source.time_from_name is not None:
         dataset = time_from_name(dataset, where, source.time_from_name)
     dataset = conform(with_dates(dataset, where, source), where, source)
-    if source.time_shift is not None and "time" in dataset.dims:
+    if source.annual is None:
+        dataset = dated_years(dataset, where)
+    dates = "time" in dataset.coords and dataset["time"].dtype.kind in "MO"
+    if source.time_shift is not None and dates:
         times: Any = dataset.indexes["time"]
         times = times + pd.Timedelta(source.time_shift).to_pytimedelta()
         dataset = dataset.assign_coords(time=("time", times, dataset["time"].attrs))
@@ -178,11 +182,10 @@ def _opened(
     if kind == "raster":
         return open_raster(path, where, source)
     if "://" in path:
-        return open_remote_zarr(path, chunks)
+        return decoded(open_remote_zarr(path, chunks, decode_cf=False), where)
     engine = "zarr" if kind == "Zarr" else "netcdf4"
-    return xr.open_dataset(
-        path, engine=engine, chunks=None, decode_times=False, decode_timedelta=False, cache=False
-    )
+    stored = xr.open_dataset(path, engine=engine, chunks=None, decode_cf=False, cache=False)
+    return decoded(stored, where)
 
 
 def _chunked(dataset: xr.Dataset) -> xr.Dataset:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from climbench.errors import UserError
 
@@ -36,6 +37,21 @@ def check_grid(dataset: xr.Dataset, where: str) -> None:
             raise UserError(f"{where}: there is no {axis} axis among its dimensions ({dims}).")
         if axis not in dataset.variables:
             raise UserError(f"{where}: its {axis} axis has no values.")
+    _check_projection(dataset, where)
+
+
+def _check_projection(dataset: xr.Dataset, where: str) -> None:
+    """Refuse axes called latitude and longitude that are those of a map or a rotated pole."""
+    for label, array in dataset.data_vars.items():
+        words = str(array.attrs.get("grid_mapping", array.encoding.get("grid_mapping", "")))
+        named = [dataset.get(word.strip(":")) for word in words.split()]
+        kinds = {str(one.attrs.get("grid_mapping_name", "")) for one in named if one is not None}
+        true = kinds <= {""} or "latitude_longitude" in kinds
+        if {*AXES} <= {*array.dims} and not true:
+            raise UserError(
+                f"{where}: '{label}' is on a grid of '{max(kinds)}', so its axes are no true "
+                "latitudes and longitudes: put it on those first, as with `cdo remapbil`."
+            )
 
 
 def in_degrees(dataset: xr.Dataset, where: str) -> xr.Dataset:
@@ -88,6 +104,7 @@ def columns(dataset: xr.Dataset, where: str) -> xr.Dataset:
                 f"{where}: the {axis} of its cells is unknown, so 'flatten' cannot place them; its "
                 f"dimensions are {dims}."
             )
+    _check_projection(dataset, where)
     latitude, longitude = xr.broadcast(dataset["latitude"], dataset["longitude"])
     plane = latitude.dims
     degrees = {}
@@ -122,3 +139,30 @@ def _flat(array: xr.DataArray, plane: tuple[Any, ...]) -> xr.DataArray:
     )
     flat.encoding = array.encoding
     return flat
+
+
+def station_names(dataset: xr.Dataset) -> NDArray[Any]:
+    """Return the names of stations: CF's ``timeseries_id``, the dimension's own, or other texts.
+
+    Where there is nothing of that kind, or texts do not tell the stations apart, they are numbered.
+
+    Parameters
+    ----------
+    dataset
+        With the dimension ``station``.
+    """
+    along = {n: a for n, a in dataset.variables.items() if a.dims == ("station",)}
+    declared = [a for a in along.values() if a.attrs.get("cf_role") == "timeseries_id"]
+    own = [along[n] for n in ("station",) if n in along]
+    texts = [a for a in along.values() if a.dtype.kind in "OSU"]
+    for one in (*declared, *own):
+        return _text(one) if one.dtype.kind in "OS" else np.asarray(one.values)
+    for names in map(_text, texts):
+        if np.unique(names).size == names.size:
+            return names
+    return np.arange(dataset.sizes["station"]).astype(str)
+
+
+def _text(names: xr.Variable) -> NDArray[Any]:
+    plain = [one.decode() if isinstance(one, bytes) else str(one) for one in names.values]
+    return np.array([one.strip() for one in plain])

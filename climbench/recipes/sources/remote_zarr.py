@@ -20,6 +20,7 @@ from zarr.storage import FsspecStore
 from climbench.errors import UserError
 from climbench.recipes.downloads.credentials import storage_options
 from climbench.recipes.downloads.filesystems import EXTRAS
+from climbench.store.disk import disk_full_is_a_user_error
 
 LIMIT_BYTES = 2**31  # of the chunks that a store keeps on disk
 
@@ -74,6 +75,14 @@ class RemoteZarr(FsspecStore):  # type: ignore[misc]  # zarr is Any here
 
 def _keep(path: Path, content: bytes) -> None:
     """Write a chunk under its name when it is whole, and make room for it."""
+    with disk_full_is_a_user_error(path.parent):
+        _make_room(path, content)
+        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+        temporary.write_bytes(content)
+        temporary.replace(path)
+
+
+def _make_room(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     kept = []
     for one in path.parent.glob("[!.]*"):
@@ -85,9 +94,6 @@ def _keep(path: Path, content: bytes) -> None:
             break
         excess -= size
         oldest.unlink(missing_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-    temporary.write_bytes(content)
-    temporary.replace(path)
 
 
 def key_of(address: str) -> str:

@@ -38,6 +38,7 @@ def blocks(path: Path, where: str, source: Tables) -> Iterator[pd.DataFrame]:
         yield from _parquet(path, where)
         return
     first = source.skip_rows + (source.names is None) + source.units_row + 1
+    open_ended = False
     try:
         with _text(path, start) as file:
             for _ in range(source.skip_rows):
@@ -51,7 +52,11 @@ def blocks(path: Path, where: str, source: Tables) -> Iterator[pd.DataFrame]:
             while (frame := _next(reader)) is not None:
                 frame.index = pd.RangeIndex(first, first + len(frame))
                 first += len(frame)
-                yield frame[(frame.notna() & (frame != "")).any(axis=1)]
+                frame = frame[(frame.notna() & (frame != "")).any(axis=1)]
+                open_ended = open_ended or bool(frame.iloc[:, -1].isin(["", np.nan]).any())
+                yield frame
+        if open_ended:
+            _refuse_short(path, start, where, source, len(names))
     except pd.errors.ParserWarning as error:
         raise UserError(
             f"{where} has rows with more fields than columns: mend the header."
@@ -67,6 +72,23 @@ def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         return next(reader, None)
+
+
+def _refuse_short(path: Path, start: bytes, where: str, source: Tables, columns: int) -> None:
+    """Refuse lines with fewer fields than columns, which pandas fills: such as a last one cut.
+
+    Lines with quoted fields, in which a separator may stand for itself, are left out.
+    """
+    separator = _separator(path, start, source)
+    above = source.skip_rows + (source.names is None) + source.units_row
+    with _text(path, start) as file:
+        for number, line in enumerate(file, 1):
+            short = number > above and line.count(separator) < columns - 1
+            if short and len(separator) == 1 and '"' not in line and line.strip():
+                raise UserError(
+                    f"{where}, line {number}: it has fewer fields than there are columns: mend the "
+                    "line, or fetch the file again."
+                )
 
 
 def _parquet(path: Path, where: str) -> Iterator[pd.DataFrame]:
@@ -117,7 +139,21 @@ def _header(file: TextIO, where: str, source: Tables) -> list[str]:
     again = [name for name in names if names.count(name) > 1]
     if again:
         raise UserError(f"{where} has the column '{again[0]}' twice: give them 'names'.")
+    if all(_is_value(name) for name in names):
+        raise UserError(
+            f"{where} has no header: its first line '{line.strip()[:40]}' are values; say 'names' "
+            "of its columns."
+        )
     return names
+
+
+def _is_value(text: str) -> bool:
+    """Tell whether a text is a number or begins with a date, as no name of a column does."""
+    try:
+        float(text)
+    except ValueError:
+        return re.match(r"\d{1,4}([-/.])\d{1,2}\1\d{1,4}", text) is not None
+    return True
 
 
 def units_of(path: Path, where: str, source: Tables) -> dict[str, str]:
@@ -253,9 +289,7 @@ def numbers(frame: pd.DataFrame, column: str, where: str, source: Tables) -> NDA
     """
     raw = frame[column]
     if raw.dtype.kind in "fiub":
-        values = raw.to_numpy(np.float64, copy=True)
-        values[np.isin(values, _sentinels(source))] = np.nan
-        return values.astype(np.float32)
+        return _single(raw, raw.to_numpy(np.float64, copy=True), column, where, source)
     if column in source.compass:
         degrees = {name: 22.5 * position for position, name in enumerate(COMPASS)}
         values = raw.map(degrees).to_numpy(np.float64, copy=True)
@@ -264,6 +298,7 @@ def numbers(frame: pd.DataFrame, column: str, where: str, source: Tables) -> NDA
         if source.decimal == ",":
             text = raw.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
         values = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, copy=True)
+    values[np.isinf(values)] = np.nan  # the texts 'inf' and '1e400'
     words = raw[np.isnan(values)].fillna("").astype(str).str.strip()
     known = {*ABSENT, *(one for one in source.missing if isinstance(one, str))}
     bad = words[~words.isin(known)]
@@ -272,7 +307,20 @@ def numbers(frame: pd.DataFrame, column: str, where: str, source: Tables) -> NDA
             f"{where}, line {bad.index[0]}: column '{column}' holds the text '{bad.iloc[0]}': "
             "leave it out with 'drop', or add the text to 'missing'."
         )
+    return _single(raw, values, column, where, source)
+
+
+def _single(
+    raw: pd.Series, values: NDArray[np.floating], column: str, where: str, source: Tables
+) -> NDArray[np.float32]:
+    """Return numbers in single precision, the sentinels missing; none may be beyond it."""
     values[np.isin(values, _sentinels(source))] = np.nan
+    beyond = raw[np.abs(values) > np.finfo(np.float32).max]
+    if len(beyond):
+        raise UserError(
+            f"{where}, line {beyond.index[0]}: column '{column}' holds {beyond.iloc[0]}, too large "
+            "for float32: mend the table, or add the number to 'missing'."
+        )
     return values.astype(np.float32)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError
 from climbench.recipes.schema import Files
+from climbench.simulate.emissions import mid_year
 
 CALENDARS = {"360": "360_day", "360_days": "360_day", "365": "365_day", "365_days": "365_day"}
 """Spellings of archives that CF does not know."""
@@ -22,6 +23,9 @@ WRITTEN = (("%Y%m%d", 8), ("YYYYMMDD", 8), ("%Y%m", 6), ("YYYYMM", 6))
 
 NO_DATES = ("", "1", "-", "year", "years", "none", "a", "yr")
 """Units of a time axis of plain numbers, which are years."""
+
+YEARS = (1700, 2260)
+"""Plain numbers that are years; nanoseconds reach little further."""
 
 DIGITS = {"%Y": 4, "%m": 2, "%d": 2, "%j": 3, "%H": 2, "%M": 2, "%S": 2}
 
@@ -84,6 +88,8 @@ def _decoded(dataset: xr.Dataset, name: str, where: str, source: Files) -> xr.Da
             warnings.simplefilter("ignore", xr.SerializationWarning)  # dates as cftime are meant
             decoded = xr.decode_cf(bare, **options, decode_timedelta=False).load()
         dates = decoded[name].values
+        if dates.dtype.kind == "M":  # fractions of days in floating point end in ...999 ns
+            dates = pd.DatetimeIndex(dates.reshape(-1)).round("ms").values.reshape(dates.shape)
     except (ValueError, OverflowError) as error:
         raise UserError(
             f"{where}: '{name}' is in '{units}' of the calendar '{calendar}', which are no dates: "
@@ -175,9 +181,8 @@ def check_times(dataset: xr.Dataset, where: str) -> None:
         raise UserError(f"{where}: the dimension 'time' has no values: declare 'time_from_name'.")
     time = dataset["time"]
     if time.dtype.kind in "iuf":
-        units = str(time.attrs.get("units", "")).strip().lower()
-        whole = np.all(np.abs(time.values) < 1e6) and not np.any(time.values % 1)
-        if units not in NO_DATES or not whole:
+        if not _are_years(time):
+            units = str(time.attrs.get("units", "")).strip().lower()
             raise UserError(
                 f"{where}: its times {time.values[0]:g} to {time.values[-1]:g} ('{units}') are "
                 "neither dates nor whole years: declare 'time_from_name'."
@@ -186,6 +191,32 @@ def check_times(dataset: xr.Dataset, where: str) -> None:
         raise UserError(f"{where}: its times are text or none at all, and no dates.")
     else:
         _check_name(time, where)
+
+
+def _are_years(time: xr.DataArray) -> bool:
+    units = str(time.attrs.get("units", "")).strip().lower()
+    whole = np.all(np.abs(time.values) < 1e6) and not np.any(time.values % 1)
+    return bool(time.size and whole and units in NO_DATES)
+
+
+def dated_years(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """Return a file whose times are years of the calendar with the first of July of each.
+
+    Raises
+    ------
+    UserError
+        If they are the years of a run, or no years.
+    """
+    time = dataset["time"] if "time" in dataset.coords else xr.DataArray("")
+    if not time.ndim or time.dtype.kind not in "iuf" or not _are_years(time):
+        return dataset  # and check_times says what is wrong
+    if time.values.min() < YEARS[0] or time.values.max() > YEARS[1]:
+        raise UserError(
+            f"{where}: its times {time.values[0]:g} to {time.values[-1]:g} are no years between "
+            f"{YEARS[0]} and {YEARS[1]}: write dates with units such as 'days since 1850-01-01'."
+        )
+    dates = mid_year(time.values.astype(int)).astype("datetime64[ns]")
+    return dataset.assign_coords(time=("time", dates, {"standard_name": "time"}))
 
 
 def _check_name(time: xr.DataArray, where: str) -> None:

@@ -1,11 +1,11 @@
 """Many alike NetCDF files, opened as one: of each only the header and the times are read."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from itertools import pairwise
 from typing import Any
 
-import cftime
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
@@ -16,14 +16,15 @@ from xarray.core import indexing
 from climbench.errors import UserError
 from climbench.recipes.schema import Files
 from climbench.recipes.sources.conform import without_default_fill
+from climbench.recipes.sources.decoding import decoded
 from climbench.recipes.sources.opening import check_format, conformed, times_of_a_block
-from climbench.recipes.sources.times import check_times
+from climbench.recipes.sources.times import check_times, with_dates
 from climbench.store.positions import as_slice
 
 MANY = 16
 """Files from which on it is worth while: each takes about 3 ms, and 30 ms by itself."""
 
-LARGEST = 2**16  # values of a coordinate that is compared from file to file
+LARGEST = 2**20  # values of a coordinate, or of a fixed field, that are compared in every file
 
 Named = Sequence[tuple[str, str]]
 
@@ -62,9 +63,15 @@ class _Header:
 
     common: dict[str, Any]
     time: str
-    units: str
+    about: dict[str, Any]
     times: NDArray[Any]
     attributes: dict[str, str]
+
+    def dated(self, name: str, source: Files) -> "_Header":
+        """Return it with dates, which mean the same in each file, in place of numbers."""
+        alone = xr.Dataset(coords={"time": ("time", self.times, self.about)})
+        dates = with_dates(alone, name, source)["time"]
+        return replace(self, times=dates.values, about=dict(dates.attrs))
 
 
 def open_together(files: Named, source: Files, kept: Sequence[str]) -> Together | None:
@@ -88,16 +95,16 @@ def open_together(files: Named, source: Files, kept: Sequence[str]) -> Together 
     if len(files) < MANY or source.fixed or source.time_from_name is not None:
         return None
     try:
-        headers = _headers(files, kept)
+        headers = _headers(files, kept, source)
         if headers is None:
             return None
-        order = np.argsort([one.times[0] for one in headers], kind="stable").tolist()
+        order = sorted(range(len(files)), key=lambda at: headers[at].times[0])
         names, paths = ([files[at][place] for at in order] for place in (0, 1))
-        series = _Series(paths, [headers[at].times for at in order])
-        if np.any(np.diff(series.times) <= 0):
+        series = _Series(paths, [headers[at].times for at in order], headers[0].about)
+        if np.any(series.times[1:] <= series.times[:-1]):
             return None
         return _opened(series, headers[order[0]], names, [headers[at] for at in order], source)
-    except (UserError, OSError, RuntimeError, ValueError):
+    except (UserError, OSError, RuntimeError, ValueError, TypeError):
         return None
 
 
@@ -122,8 +129,8 @@ def _opened(
     return Together(lazy, names, series.paths, ends, [one.attributes for one in headers])
 
 
-def _headers(files: Named, kept: Sequence[str]) -> list[_Header] | None:
-    """Return the headers of files, their times in the units of the first; None if they differ."""
+def _headers(files: Named, kept: Sequence[str], source: Files) -> list[_Header] | None:
+    """Return the headers of files, with dates if their units differ; None if anything else does."""
     headers: list[_Header] = []
     for name, path in files:
         if check_format(path, name) != "NetCDF":
@@ -131,21 +138,14 @@ def _headers(files: Named, kept: Sequence[str]) -> list[_Header] | None:
         header = _header(path, kept)
         if header is None or not header.times.size:
             return None
-        if headers:
-            shift = _shift(header, headers[0])
-            if shift is None or header.common != headers[0].common:
-                return None
-            if shift and "bounds" in header.common[header.time][-1]:  # of other units too
-                return None
-            header = _Header(
-                headers[0].common,
-                header.time,
-                header.units,
-                header.times + shift,
-                header.attributes,
-            )
         headers.append(header)
-    return headers
+        if header.common != headers[0].common:
+            return None
+    if len({one.about["units"] for one in headers}) == 1:
+        return headers
+    if "bounds" in headers[0].about:  # of other units too
+        return None
+    return [one.dated(name, source) for one, (name, _) in zip(headers, files, strict=True)]
 
 
 def _header(path: str, kept: Sequence[str]) -> _Header | None:
@@ -163,37 +163,35 @@ def _header(path: str, kept: Sequence[str]) -> _Header | None:
         if len(since) != 1:
             return None
         (time,) = since
-        units = str(variables[time][1].pop("units"))
+        about = dict(variables[time][1])
+        if "scale_factor" in about or "add_offset" in about:
+            return None
+        del variables[time][1]["units"]
         common: dict[str, Any] = {"time": time}
-        for name, (one, about) in variables.items():
+        for name, (one, attributes) in variables.items():
             sizes = {d: len(file.dimensions[d]) for d in one.dimensions if d != time}
             values = None
-            if time not in one.dimensions and one.ndim < 2 and one.size <= LARGEST:
-                values = np.asarray(one[...]).tobytes() if one.dtype is not str else [*one[...]]
-            spelt = {key: repr(value) for key, value in about.items()}
-            common[name] = (one.dimensions, sizes, str(one.dtype), values, spelt)
+            if time not in one.dimensions and one.size <= LARGEST:
+                values = sha256(repr([*one[...]]).encode() if one.dtype is str else one[...])
+            spelt = {key: repr(value) for key, value in attributes.items()}
+            common[name] = (
+                one.dimensions,
+                sizes,
+                str(one.dtype),
+                values and values.digest(),
+                spelt,
+            )
         own = {name: str(file.getncattr(name)) for name in kept if name in file.ncattrs()}
-        return _Header(common, time, units, np.asarray(file[time][...]), own)
-
-
-def _shift(header: _Header, first: _Header) -> Any:
-    """Return what makes times count from where those of the first file do; None if inexact."""
-    if header.units == first.units:
-        return header.times.dtype.type(0)
-    if header.units.partition(" since ")[0] != first.units.partition(" since ")[0]:
-        return None
-    calendar = first.common[first.time][-1].get("calendar", "'standard'").strip("'").lower()
-    start = cftime.num2date(0, header.units, calendar)
-    shift = cftime.date2num(start, first.units, calendar)
-    return header.times.dtype.type(shift) if float(shift).is_integer() else None
+        return _Header(common, time, about, np.asarray(file[time][...]), own)
 
 
 class _Series:
     """Files one after the other; each is opened when it is read."""
 
-    def __init__(self, paths: list[str], times: list[NDArray[Any]]) -> None:
+    def __init__(self, paths: list[str], times: list[NDArray[Any]], about: dict[str, Any]) -> None:
         self.paths = paths
         self.times = np.concatenate(times)
+        self.about = about  # the attributes of time: without units if times are dates
         self.starts = np.cumsum([0, *(one.size for one in times[:-1])])
         self._managers: dict[int, CachingFileManager[Any]] = {}
 
@@ -220,14 +218,12 @@ class _Series:
         for name, one in variables.items():
             data: Any = one
             if name == time:
-                data = xr.Variable(one.dims, self.times, one.attrs, one.encoding)
+                data = xr.Variable(one.dims, self.times, self.about)
             elif time in one.dims:
                 lazy = indexing.LazilyIndexedArray(_Array(self, str(name), one, time))
                 data = xr.Variable(one.dims, lazy, one.attrs, one.encoding)
             series[name] = data
-        return xr.decode_cf(
-            xr.Dataset(series, attrs=dict(attributes)), decode_times=False, decode_timedelta=False
-        )
+        return decoded(xr.Dataset(series, attrs=dict(attributes)), self.paths[0])
 
 
 class _Array(BackendArray):

@@ -137,9 +137,10 @@ class Difference(Strict):
         whole, part = dataset[self.of], dataset[self.less]
         units = [array.attrs.get("units") for array in (whole, part)]
         if not same_unit(*units):
+            one, other = (unit or "no unit" for unit in units)
             raise UserError(
-                f"step 'derive': '{self.of}' is in '{units[0]}' and '{self.less}' in '{units[1]}': "
-                "convert one of them before."
+                f"step 'derive': '{self.of}' is in '{one}' and '{self.less}' in '{other}': "
+                "convert one of them before, or declare its unit in the source."
             )
         kept = {key: whole.attrs[key] for key in ("units", "cell_methods") if key in whole.attrs}
         words = {"long_name": f"{self.of} less {self.less}"}

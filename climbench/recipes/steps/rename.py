@@ -4,6 +4,7 @@ from typing import Any, ClassVar, Self
 
 import xarray as xr
 
+from climbench.errors import UserError
 from climbench.recipes.steps.step import Step, require
 
 
@@ -28,4 +29,11 @@ class Rename(Step):
         """Return the dataset with the new names."""
         dimensions = set(map(str, dataset.dims)) - set(map(str, dataset.variables))
         require(dataset, [old for old in self.names if old not in dimensions], self.name)
+        taken = {*map(str, dataset.variables), *map(str, dataset.dims)} - set(self.names)
+        for old, new in self.names.items():
+            if new in taken:
+                raise UserError(
+                    f"step 'rename': '{old}' cannot be called '{new}', which is there already: "
+                    "choose another name, or rename that too."
+                )
         return dataset.rename(self.names)

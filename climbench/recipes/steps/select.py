@@ -35,7 +35,7 @@ class Select(Step):
     variables
         Data variables, in this order.
     levels
-        Values of ``level``, hPa.
+        Values of ``level``, hPa, in any order: that of the dataset is kept.
     box
         A region.
     dates
@@ -76,7 +76,7 @@ def _levels(dataset: xr.Dataset, levels: list[float]) -> xr.Dataset:
         if not np.any(np.isclose(present, level)):
             listed = ", ".join(f"{value:g}" for value in present)
             raise UserError(f"step 'select': level {level:g} is absent, there are {listed} hPa.")
-    return dataset.isel(level=[int(np.argmin(np.abs(present - level))) for level in levels])
+    return dataset.isel(level=sorted({int(np.argmin(np.abs(present - one))) for one in levels}))
 
 
 def _box(dataset: xr.Dataset, box: Box) -> xr.Dataset:

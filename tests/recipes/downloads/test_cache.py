@@ -1,11 +1,13 @@
 """The cache: its limit, and what it never removes."""
 
+import errno
 import multiprocessing
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from servers.faulty_http import faulty_http
@@ -13,6 +15,7 @@ from servers.faulty_http import faulty_http
 from climbench.errors import UserError
 from climbench.recipes.downloads import downloads_folder, fetch, in_use, taking, used_bytes
 from climbench.recipes.downloads.cache import FOLDER, LIMIT, evict, mark_used, size_limit
+from climbench.recipes.downloads.partial import Partial
 
 ANOTHER_BUILD = """
 import sys, time
@@ -171,3 +174,20 @@ def test_looking_takes_no_time_worth_mentioning(cache: Path) -> None:
     start = time.perf_counter()
     evict(cache)
     assert time.perf_counter() - start < 1
+
+
+def test_a_full_disk_of_downloads_is_named(
+    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be another one than that of the stores."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (root / "a.nc").write_bytes(b"a")
+    monkeypatch.setattr(Partial, "extend", full)
+    with (
+        faulty_http(root) as server,
+        pytest.raises(UserError, match=f"no space is left for {cache}: free some or choose"),
+    ):
+        fetch(f"{server.url}/a.nc", cache)

@@ -91,6 +91,20 @@ def test_passwords_do_not_travel_in_the_clear(netrc: Path) -> None:
     assert header("https://a.org.evil.net/x") is None
 
 
+def test_another_port_of_the_same_host_does_not_get_the_login(
+    netrc: Path, root: Path, cache: Path
+) -> None:
+    netrc.write_text("machine 127.0.0.1 login me password one\n")
+    (root / "b.nc").write_bytes(b"b")
+    with faulty_http(root) as server, faulty_http(root) as other:
+        server.answers["/a.nc"] = (302, {"Location": f"{other.url}/b.nc"}, b"")
+        server.answers["/c.nc"] = (302, {"Location": "/b.nc"}, b"")
+        fetch(f"{server.url}/a.nc", cache)
+        fetch(f"{server.url}/c.nc", cache)
+        assert all("Authorization" in one.headers for one in server.requests)
+        assert "Authorization" not in other.requests[0].headers
+
+
 def test_no_secret_is_in_an_error(tmp_path: Path, root: Path) -> None:
     with faulty_http(root) as server:
         addresses = [

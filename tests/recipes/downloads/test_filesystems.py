@@ -1,6 +1,7 @@
 """Objects by FTP, and from Amazon's and Google's storage."""
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from servers.gcs import serving_gcs
 from servers.s3 import S3, s3
 
 from climbench.errors import UserError
-from climbench.recipes.downloads import fetch, filesystems, find, taking
+from climbench.recipes.downloads import fetch, filesystems, find, storage_options, taking
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +132,11 @@ def test_a_public_file_on_google_storage(root: Path, cache: Path, content: bytes
         assert Path(fetch("gs://bucket/data/a.nc", cache)).read_bytes() == content
         with pytest.raises(UserError, match=r"gs://bucket/none\.nc does not exist"):
             fetch("gs://bucket/none.nc", cache)
+
+
+def test_what_google_storage_logs_is_not_printed_before_our_sentence() -> None:
+    storage_options("gs://bucket/a.zarr")
+    assert any(isinstance(one, logging.NullHandler) for one in logging.getLogger("gcsfs").handlers)
 
 
 def test_google_storage_is_read_the_same_whoever_imported_gcsfs_first() -> None:

@@ -4,6 +4,8 @@ import hashlib
 import multiprocessing
 import os
 import random
+import re
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from servers.faulty_http import Faults, faulty_http
 
 from climbench.errors import UserError
-from climbench.recipes.downloads import Wanted, fetch, fetch_all, retrying, taking
+from climbench.recipes.downloads import Wanted, fetch, fetch_all, http, retrying, taking
 from climbench.recipes.downloads.cache import place
 
 
@@ -189,6 +191,23 @@ def test_tries_end_unless_they_bring_something(root: Path, cache: Path) -> None:
         fetch(f"{server.url}/b.nc", cache)
 
 
+def test_silence_within_a_body_is_a_broken_connection(
+    root: Path,
+    cache: Path,
+    content: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    (root / "a.nc").write_bytes(content)
+    monkeypatch.setattr(http, "TIMEOUT", (1, 0.1))
+    monkeypatch.setattr(retrying, "LONG", 0.05)  # so the user hears of the first one
+    with faulty_http(root, script=["stall"]) as server:
+        assert Path(fetch(f"{server.url}/a.nc", cache)).read_bytes() == content
+        assert [one.status for one in server.requests] == [200, 206]
+    said = " ".join(capfd.readouterr().err.split())
+    assert re.search(r"a\.nc: .*timed out.*; trying again", said)
+
+
 def test_redirects_are_followed_but_not_for_ever(root: Path, cache: Path, content: bytes) -> None:
     (root / "a.nc").write_bytes(content)
     answers = {
@@ -328,7 +347,12 @@ def test_whatever_goes_wrong_the_content_is_right(
     content = random.Random(seed).randbytes(size)
     (folder / "a.nc").write_bytes(content)
     faults = Faults(drop=0.25, truncate=0.15, burst=0.02, length=2, seed=seed)
-    with faulty_http(folder, faults=faults, ranges=ranges, marks=marks) as server:
+    with (
+        faulty_http(folder, faults=faults, ranges=ranges, marks=marks) as server,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        # tries of one byte bring nothing or all: eight may well fail in a row
+        patch.setattr(sys.modules[Wanted.__module__], "TRIES", 50)
         checksum = sha256(content) if checked else None
         path = fetch(f"{server.url}/a.nc", folder / "downloads", checksum=checksum)
     assert Path(path).read_bytes() == content
