@@ -7,7 +7,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,6 +184,19 @@ def mark_used(path: Path) -> None:
         for use in _uses:
             if path.is_relative_to(use.folder):
                 use.add(path.relative_to(use.folder).as_posix())
+
+
+def made_once(place: Path, make: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache, made by ``make`` if it is not there yet; never half of it."""
+    with locked(place):
+        if not place.is_dir():
+            partial = place.with_name(f"{place.name}.partial")
+            shutil.rmtree(partial, ignore_errors=True)
+            partial.mkdir(parents=True)
+            make(partial)
+            partial.replace(place)
+        mark_used(place)
+    return place
 
 
 def used_bytes(folder: Path) -> int:

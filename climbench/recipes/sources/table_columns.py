@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
 from climbench.recipes.dates import stamps
-from climbench.recipes.downloads.cache import locked, mark_used
+from climbench.recipes.downloads.cache import made_once
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.sources.table_rows import (
     blocks,
@@ -100,15 +99,7 @@ def columns_of(path: Path, where: str, source: Tables, folder: Path) -> Table:
     options = json.dumps(source.model_dump(mode="json"), sort_keys=True)
     key = hashlib.sha256(f"{FORMAT} {where} {options} {file_sha256(path)}".encode()).hexdigest()
     place = folder / f"table-{key[:20]}"
-    with locked(place):
-        if not place.is_dir():
-            partial = place.with_name(f"{place.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            _Converter(path, where, source, partial).run()
-            partial.replace(place)
-        mark_used(place)
-    return _read(place)
+    return _read(made_once(place, lambda empty: _Converter(path, where, source, empty).run()))
 
 
 def _read(folder: Path) -> Table:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import xarray as xr
 from climbench.errors import UserError, nearest
 from climbench.recipes.dates import within
 from climbench.recipes.downloads import fetch, fetch_all, shown
-from climbench.recipes.downloads.cache import UNPACKED, locked, mark_used
+from climbench.recipes.downloads.cache import UNPACKED, made_once
 from climbench.recipes.schema import Dates, Files, Recipe
 from climbench.recipes.schema.tables import Tables, nanoseconds
 from climbench.recipes.sources.addresses import locate, wanted
@@ -130,15 +129,12 @@ def _on_axis(
     options = source.model_dump_json()
     key = hashlib.sha256(f"{marks} {axis} {options}".encode()).hexdigest()
     place = folder / f"series-{key[:20]}"
-    with locked(place):
-        if not place.is_dir():
-            partial = place.with_name(f"{place.name}.partial")
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
-            for number, name in enumerate(parameters):
-                _write(partial / f"{number}.f4", name, series, stations, axis, source)
-            partial.replace(place)
-        mark_used(place)
+
+    def write_all(empty: Path) -> None:
+        for number, name in enumerate(parameters):
+            _write(empty / f"{number}.f4", name, series, stations, axis, source)
+
+    made_once(place, write_all)
     units = {name: unit for _, table in tables for name, unit in table.units.items()}
     shape = (axis.size, len(stations))
     time = (axis.start + axis.step * np.arange(axis.size, dtype=np.int64)).view("datetime64[ns]")
