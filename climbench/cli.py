@@ -109,7 +109,9 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     codes = [0]
     mistakes: list[Exception] = []  # Hydra would print its own words if they left the job
 
-    def job(config: Any) -> None:
+    here = os.getpid()
+
+    def job(config: Any) -> float | None:
         from omegaconf import OmegaConf
 
         from climbench.experiments import verbs
@@ -118,13 +120,19 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             warnings.filterwarnings("ignore", module=r"zarrs?\.")
         try:
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
-            codes.append(getattr(verbs, f"{verb}_verb")(plain))
+            result = getattr(verbs, f"{verb}_verb")(plain)
+            code, objective = (result, None) if isinstance(result, int) else result
+            codes.append(code)
+            return objective
         except (UserError, OmegaConfBaseException) as mistake:
+            if os.getpid() != here:  # a launcher's process, whose lists nobody reads
+                raise
             mistakes.append(mistake)
         except OSError as mistake:
             if mistake.filename is None or mistake.strerror is None:
                 raise
             mistakes.append(UserError(f"{mistake.filename}: {mistake.strerror.lower()}."))
+        return None
 
     overrides = _as_overrides(verb, arguments)
     if any(word[0] in "+~" or word.endswith("=null") for word in overrides):
@@ -184,7 +192,7 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _hydra_application(verb: str, job: Callable[[Any], None], overrides: list[str]) -> None:
+def _hydra_application(verb: str, job: Callable[[Any], float | None], overrides: list[str]) -> None:
     # Hydra prints and exits by itself unless this is set; the sentences are ours to write.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     import hydra

@@ -159,3 +159,19 @@ def is_periodic(longitude: ArrayLike) -> bool:
     """
     edges = longitude_bounds(longitude)
     return bool(np.isclose(abs(edges[-1] - edges[0]), 360.0, atol=1e-3))
+
+
+def is_global(latitude: ArrayLike, longitude: ArrayLike) -> bool:
+    """Tell whether a grid covers the globe: columns all round, rows from pole to pole.
+
+    Rows may end up to a whole step before a pole.
+
+    Examples
+    --------
+    >>> is_global([-60.0, 0.0, 60.0], [0.0, 120.0, 240.0])
+    True
+    >>> is_global([0.0, 30.0, 60.0], [0.0, 120.0, 240.0])
+    False
+    """
+    edges = latitude_bounds(latitude)
+    return is_periodic(longitude) and bool(np.all(np.abs(edges[[0, -1]]) == 90.0))

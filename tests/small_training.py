@@ -74,3 +74,15 @@ class OutsideNetwork(nn.Module):
     def forward(self, sample: Sample) -> torch.Tensor:
         """Return the last input, scaled."""
         return self.scale * sample.inputs[:, -1:]
+
+
+class DropoutNetwork(nn.Module):
+    """A convolution whose training draws random numbers."""
+
+    def __init__(self, signature: Signature) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Dropout(0.5), nn.Conv2d(2, 2, 3, padding=1))
+
+    def forward(self, sample: Sample) -> torch.Tensor:
+        """Return the convolution of the last input."""
+        return self.layers(sample.inputs[:, -1])[:, None]

@@ -1,6 +1,20 @@
 """Typed schemas of the option groups, where ``conf/`` lies, and building what a YAML names."""
 
 from climbench.config.instantiate import instantiate, locate
-from climbench.config.schema import ModelConfig, OptimizerConfig, TrainerConfig
+from climbench.config.schema import (
+    FineTuningConfig,
+    LowRankConfig,
+    ModelConfig,
+    OptimizerConfig,
+    TrainerConfig,
+)
 
-__all__ = ["ModelConfig", "OptimizerConfig", "TrainerConfig", "instantiate", "locate"]
+__all__ = [
+    "FineTuningConfig",
+    "LowRankConfig",
+    "ModelConfig",
+    "OptimizerConfig",
+    "TrainerConfig",
+    "instantiate",
+    "locate",
+]

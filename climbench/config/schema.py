@@ -1,7 +1,7 @@
 """Typed options of the Hydra groups: unknown keys are refused, nothing is filled in silently."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -12,12 +12,17 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
 class OptimizerConfig(Options):
     """How a network's weights are fitted (conf/model/*.yaml, key ``optimizer``).
 
     ``warmup_fraction`` is the share of all steps during which the learning rate rises linearly;
     after it, ``cosine`` lowers the rate to zero, ``constant`` keeps it, and ``exponential`` lowers
-    it smoothly by ``factor_per_epoch``.
+    it smoothly by ``factor_per_epoch``. ``betas`` are the decays of Adam's two running means. With
+    ``average_decay`` the weights that are validated and kept are running means of the trained
+    ones, see :class:`climbench.training.averaging.RunningMean`.
     """
 
     name: Literal["adam", "adamw", "rmsprop", "sgd"] = "adamw"
@@ -27,6 +32,8 @@ class OptimizerConfig(Options):
     schedule: Literal["cosine", "constant", "exponential"] = "cosine"
     factor_per_epoch: float | None = Field(default=None, gt=0, le=1)
     gradient_clip: float | None = Field(default=1.0, gt=0)
+    betas: tuple[Decay, Decay] | None = None
+    average_decay: Decay | None = None
 
     @model_validator(mode="after")
     def _one_needs_the_other(self) -> Self:
@@ -34,7 +41,66 @@ class OptimizerConfig(Options):
             raise ValueError(
                 "'schedule: exponential' and 'factor_per_epoch' go together: give both or none"
             )
+        if self.betas is not None and self.name not in ("adam", "adamw"):
+            raise ValueError(f"'betas' are options of adam and adamw, not of {self.name}")
         return self
+
+
+class ReplayConfig(Options):
+    """Training on states from a buffer of earlier answers (key ``rollout.replay``).
+
+    ``size`` states are kept. In each step a batch is drawn from them, answered once, and what was
+    answered put back; a new batch of the training split comes in with every ``fresh_every``-th.
+    """
+
+    size: int = Field(ge=1)
+    fresh_every: int = Field(default=1, ge=1)
+
+
+class RolloutConfig(Options):
+    """Training on a model's own answers as inputs (conf/model/*.yaml, key ``rollout``).
+
+    ``steps`` is how many steps are taken, one number for each of as many even shares of the
+    epochs. With ``detach`` no gradient flows from a step into the one before. With ``replay`` the
+    states come from a buffer, where they stay until they are ``steps`` old, and a gradient is of
+    one step.
+    """
+
+    steps: tuple[int, ...] = Field(min_length=1)
+    detach: bool = False
+    replay: ReplayConfig | None = None
+
+    @model_validator(mode="after")
+    def _steps_go_up(self) -> Self:
+        if self.steps[0] < 1 or list(self.steps) != sorted(self.steps):
+            raise ValueError(f"'steps' = {list(self.steps)} must be 1 or more, and never fewer")
+        return self
+
+
+class LowRankConfig(Options):
+    """Changes of low rank to linear layers, whose own weights stay (Hu et al. 2021, LoRA).
+
+    ``layers`` are patterns of names of linear layers, such as ``*.attention.1.query_key_value``;
+    the change of each is ``alpha / rank`` times the product of two matrices of that rank.
+    """
+
+    layers: tuple[str, ...] = Field(min_length=1)
+    rank: int = Field(default=8, ge=1)
+    alpha: float = Field(default=16.0, gt=0)
+
+
+class FineTuningConfig(Options):
+    """What a training changes in a network that has learnt before (key ``fine_tuning``).
+
+    ``trainable`` is ``all``, the name of a group that the network offers (ClimaX: ``frozen``,
+    ``head``), or patterns of names of weights, read in order; one that begins with ``!`` takes
+    weights out again. Weights that come from ``initial_weights`` learn ``pretrained_rate`` times
+    as fast as new ones.
+    """
+
+    trainable: str | tuple[str, ...] = "all"
+    low_rank: LowRankConfig | None = None
+    pretrained_rate: float = Field(default=1.0, gt=0)
 
 
 class ModelConfig(Options):
@@ -43,7 +109,11 @@ class ModelConfig(Options):
     ``network`` holds ``_target_`` and the hyper-parameters of its constructor. Closed-form
     models have no optimizer and see the training data once. ``initial_weights`` is a file whose
     weights a training starts from: a checkpoint of climbench or, for ClimaX, of its authors.
-    ``batch_size`` is that of a published training, in the place of the trainer's.
+    ``batch_size`` is that of a published training, in the place of the trainer's. ``fit_on`` lets
+    a closed form, which chooses nothing on the validation split, learn from it too.
+    ``fine_tuning`` says which weights are trained, and how; all alike without it. ``loss`` names
+    what is minimised (:mod:`climbench.training.losses`; by default the mean squared error), and
+    ``rollout`` how many steps of an iterative task are trained through.
     """
 
     name: str
@@ -53,10 +123,44 @@ class ModelConfig(Options):
     patience: int | None = Field(default=None, ge=1)
     initial_weights: Path | None = None
     batch_size: int | None = Field(default=None, ge=1)
+    fit_on: Literal["train", "train_and_validation"] = "train"
+    fine_tuning: FineTuningConfig | None = None
+    loss: dict[str, Any] | None = None
+    rollout: RolloutConfig | None = None
+
+    @model_validator(mode="after")
+    def _closed_forms_have_no_loss(self) -> Self:
+        for option in ("loss", "rollout"):
+            if self.optimizer is None and getattr(self, option) is not None:
+                raise ValueError(f"'{option}' is for networks, which have an 'optimizer'")
+        return self
+
+    @model_validator(mode="after")
+    def _networks_need_validation(self) -> Self:
+        if self.optimizer is not None and self.fit_on != "train":
+            raise ValueError(
+                "'fit_on: train_and_validation' is for closed forms: a network chooses its best "
+                "weights on the validation split"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _closed_forms_have_nothing_to_tune(self) -> Self:
+        if self.optimizer is None and self.fine_tuning is not None:
+            raise ValueError("'fine_tuning' is for networks, which have an 'optimizer'")
+        tuning = self.fine_tuning
+        if tuning is not None and tuning.pretrained_rate != 1 and self.initial_weights is None:
+            raise ValueError("'fine_tuning.pretrained_rate' needs 'initial_weights'")
+        return self
 
 
 class TrainerConfig(Options):
-    """How training runs on this machine (conf/trainer/*.yaml)."""
+    """How training runs on this machine (conf/trainer/*.yaml).
+
+    Gradients of ``accumulate_batches`` batches make one step. ``activation_checkpointing`` frees
+    what blocks of a network have computed and computes it again for the gradient; ``compile``
+    lets torch compile the network; ``sync_batchnorm`` takes batch norms over all devices.
+    """
 
     accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"] = "auto"
     devices: int | str | list[int] = "auto"
@@ -65,7 +169,15 @@ class TrainerConfig(Options):
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "32-true"
     batch_size: int = Field(default=32, ge=1)
     num_workers: int = Field(default=0, ge=0)
+    prefetch_batches: int = Field(default=2, ge=0)
+    reader: Literal["auto", "ram", "mmap", "zarr"] = "auto"
+    reader_memory: float = Field(default=0.25, gt=0, le=1)
     seed: int = 0
     max_minutes: float | None = Field(default=None, gt=0)
+    checkpoint_minutes: float | None = Field(default=10.0, ge=0)
+    accumulate_batches: int = Field(default=1, ge=1)
+    activation_checkpointing: bool = False
+    compile: bool = False
+    sync_batchnorm: bool = False
     deterministic: bool = True
     progress_bar: bool = True

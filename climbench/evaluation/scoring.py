@@ -1,7 +1,7 @@
 """The whole of an evaluation: predictions and truth in, scores out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -16,6 +16,7 @@ from climbench.evaluation.bins import binned
 from climbench.evaluation.channels import check_units, find_channels, narrowed, units_assumed
 from climbench.evaluation.distributed import accumulate_on
 from climbench.evaluation.expected import without_members
+from climbench.evaluation.extremes import Extremes, extremes_record, with_extremes
 from climbench.evaluation.land import LandMask
 from climbench.evaluation.noise import draw_members, with_member_noise
 from climbench.evaluation.obstacles import obstacle
@@ -78,6 +79,7 @@ def evaluate(
     missing: MissingRule | None = None,
     maps: bool = True,
     bins: str | None = None,
+    extremes: Mapping[str, Any] | None = None,
     bootstrap: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -135,6 +137,10 @@ def evaluate(
     bins
         ``season``, ``month``, ``hour`` or ``year`` of the sample: the scores of each as well, as
         ``score_by_<bins>``.
+    extremes
+        ``{percentiles: [5, 95], window: season, period: [first, last]}`` and more, see
+        :class:`climbench.evaluation.extremes.Extremes`: all scores where the truth is extreme,
+        as channels ``NAME_above_p95`` and ``NAME_below_p5``, and the categorical scores of both.
     bootstrap, confidence, seed
         Moving-block bootstrap over initial times: number of draws (at least 100, or 0 for none),
         share between the bounds, seed.
@@ -174,10 +180,14 @@ def evaluate(
     reference = None if climatology is None else open_source(climatology, "climatology")
     if reference is not None:
         check_same_grid(forecasts, reference)
+    rare = None if extremes is None else Extremes.parse(extremes)
+    if rare is not None:
+        forecasts, target, reference = with_extremes(forecasts, target, reference, rare)
     single_truth = mean_over_members(target)
     channels = find_channels(forecasts, single_truth)
     members = forecasts.dataset.sizes.get("member", 0)
     named, left_out = with_ensemble_metrics(metrics, ensemble_metrics, members)
+    named = [*named, *rare.labels(members)] if rare is not None else named
     chosen = chosen_metrics(
         named,
         chosen_preset,
@@ -256,6 +266,8 @@ def evaluate(
         hashed["climatology_hash"],
         data.members,
     )
+    if rare is not None:
+        conventions["extremes"] = extremes_record(rare)
     conventions["truth"], notes = which_truth(target, chosen, data.members)
     notes += [*left_out, *which_field]
     if pairs.condition == "scenario" and bootstrap:

@@ -25,16 +25,31 @@ from climbench.evaluation import (
     read_scores,
     write_scores,
 )
+from climbench.evaluation.extremes import Extremes, training_thresholds
 from climbench.experiments.stage import Stage, content_hash
 from climbench.prediction import predict
 from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard, report
+from climbench.report.comparable import DATA, data_identity
 from climbench.store import open_store, store_hash
 from climbench.tasks import Task
-from climbench.training import initial_weights_hash, steady_batch, train
+from climbench.tasks.forecasting import Forecasting
+from climbench.training import initial_weights_hash, steady_batch, train, validation_loss
 
 console = Console(stderr=True)
+NO_MATTER = {
+    *("progress_bar", "num_workers", "prefetch_batches"),
+    *("reader", "reader_memory", "checkpoint_minutes"),
+}
+"""Options of a trainer that change the speed alone, not the weights."""
 PREDICTION_LAYOUT = 2  # of what predict writes: with another number what was written is not used
+
+
+class FurtherRecipe(Options):
+    """Another archive that a task learns from (``task: pretraining``, ``task: downscaling``)."""
+
+    recipe: str
+    overrides: dict[str, Any] = Field(default_factory=dict)
 
 
 class RunConfig(Options):
@@ -45,6 +60,8 @@ class RunConfig(Options):
     description: str = ""
     recipe: str
     recipe_overrides: dict[str, Any] = Field(default_factory=dict)
+    further_recipes: tuple[FurtherRecipe, ...] = ()
+    input_recipe: FurtherRecipe | None = None
     task: dict[str, Any]
     models: dict[str, ModelConfig] = Field(min_length=1)
     trainer: TrainerConfig
@@ -119,11 +136,15 @@ class RunResult:
         The HTML report.
     gate
         The verdict as in gate.json, if the experiment has a gate.
+    validation_loss
+        That of the candidate, or of the last model: what a sweep lowers; see
+        :func:`climbench.training.validation_loss`.
     """
 
     scores: xr.Dataset
     page: Path
     gate: dict[str, Any] | None
+    validation_loss: float | None = None
 
 
 def prepare(config: RunConfig) -> tuple[Path, Task]:
@@ -132,13 +153,23 @@ def prepare(config: RunConfig) -> tuple[Path, Task]:
     recipe = load_recipe(config.recipe, config.recipe_overrides)
     store = build(recipe, config.stores_dir, config.data_root)
     console.print(f"[bold]store[/]  {store}")
-    task = instantiate(config.task, store=store, cache=config.stores_dir / "cache")
+    places: dict[str, Any] = {"store": store, "cache": config.stores_dir / "cache"}
+    if config.further_recipes:
+        places["further_stores"] = tuple(_further(config, each) for each in config.further_recipes)
+    if config.input_recipe:
+        places["input_store"] = _further(config, config.input_recipe)
+    task = instantiate(config.task, **places)
     return store, task
+
+
+def _further(config: RunConfig, wanted: FurtherRecipe) -> Path:
+    recipe = load_recipe(wanted.recipe, wanted.overrides)
+    return build(recipe, config.stores_dir, config.data_root)
 
 
 def fit(config: RunConfig, task: Task, name: str, model: ModelConfig) -> tuple[Path, str]:
     """Train one model, if it is not trained, and return its checkpoint and the stage's hash."""
-    trainer = config.trainer.model_dump(exclude={"progress_bar", "num_workers"})
+    trainer = config.trainer.model_dump(exclude=NO_MATTER)
     inputs = {"task": task.hash, "model": model.model_dump(), "trainer": trainer}
     if model.initial_weights is not None:
         inputs["initial_weights"] = initial_weights_hash(model.initial_weights)
@@ -170,10 +201,11 @@ def run(config: RunConfig) -> RunResult:
     store, task = prepare(config)
     root = config.runs_dir / config.name
     models = with_required_baselines(config.models, task.required_baselines)
-    climatology = _climatology(task, root)
-    folders = {}
+    climatology = _climatology(task, root, config.evaluation.get("extremes"))
+    folders, losses = {}, {}
     for name, model in models.items():
         checkpoint, trained = fit(config, task, name, model)
+        losses[name] = validation_loss(checkpoint)
         folders[name] = _score(config, task, name, checkpoint, trained, climatology)
     stage = Stage(
         "report",
@@ -186,7 +218,10 @@ def run(config: RunConfig) -> RunResult:
     )
     folder = stage.run(lambda path: _report(config, store, folders.values(), path))
     return RunResult(
-        read_scores(folder / "scores.nc"), folder / "page" / "index.html", _read_gate(folder)
+        read_scores(folder / "scores.nc"),
+        folder / "page" / "index.html",
+        _read_gate(folder),
+        losses[config.candidate or name],
     )
 
 
@@ -202,12 +237,16 @@ def with_required_baselines(
     return {**complete, **models}
 
 
-def _climatology(task: Task, root: Path) -> xr.Dataset | None:
-    """Write the training period's climatology, once, and open it."""
-    stage = Stage("climatology", {"task": task.hash}, root)
+def _climatology(task: Task, root: Path, extremes: dict[str, Any] | None) -> xr.Dataset | None:
+    """Write the training period's climatology and thresholds of extremes, once, and open it."""
+    inputs = {"task": task.hash} | ({} if extremes is None else {"extremes": extremes})
+    stage = Stage("climatology", inputs, root)
 
     def write(folder: Path) -> None:
         fields = task.climatology()
+        if fields is not None and extremes is not None and isinstance(task, Forecasting):
+            rare = Extremes.parse(extremes)
+            fields = fields.merge(training_thresholds(task.training(), rare), join="exact")
         if fields is not None:
             fields.to_netcdf(folder / "climatology.nc")
 
@@ -242,9 +281,19 @@ def _score(
     def work(path: Path) -> None:
         predictions = folder / "predictions.zarr"
         scores = evaluate(predictions, task.truth(), climatology, model=name, **config.evaluation)
+        scores.attrs[DATA] = json.dumps(_data(task))
         write_scores(scores, path)
 
     return scoring.run(work)
+
+
+def _data(task: Task) -> dict[str, Any]:
+    """Return what published scores must share with a run's to stand beside them; of forecasts."""
+    if not isinstance(task, Forecasting):
+        return {}
+    interval = task.initial_interval or task.timeline.step
+    first, last = (str(date) for date in task.test)
+    return data_identity(task.dataset, (first, last), interval)
 
 
 def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path) -> None:

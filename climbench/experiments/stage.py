@@ -2,11 +2,15 @@
 
 import hashlib
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from climbench.recipes.lock import alone
 
 MARKER = "stage.json"
 
@@ -21,6 +25,11 @@ def content_hash(*parts: Any) -> str:
     """
     text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def process_rank() -> int:
+    """Return which of several processes of one training this is, as torchrun or SLURM say."""
+    return int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0")))
 
 
 @dataclass(frozen=True)
@@ -61,15 +70,28 @@ class Stage:
 
         The work is given a folder whose name ends in ``.partial`` and which an interrupted run
         leaves behind, so that it can continue there; the folder is renamed when the work is whole.
+        Another process that wants the same waits for it.
         """
-        if self.finished:
-            return self.directory
         partial = self.directory.with_name(self.directory.name + ".partial")
-        partial.mkdir(parents=True, exist_ok=True)
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        if process_rank() > 0:  # of a training by several processes, of which the first goes on
+            if not self.finished:
+                partial.mkdir(exist_ok=True)
+                work(partial)
+            while not self.finished:
+                time.sleep(0.1)
+            return self.directory
+        if not self.finished:
+            with alone(self.directory):  # models that are run side by side share their baselines
+                if not self.finished:
+                    self._finish(partial, work)
+        return self.directory
+
+    def _finish(self, partial: Path, work: Callable[[Path], Any]) -> None:
+        partial.mkdir(exist_ok=True)
         work(partial)
         record = {"name": self.name, "hash": self.hash, "inputs": self.inputs}
         (partial / MARKER).write_text(json.dumps(record, indent=2, default=str))
         if self.directory.exists():  # a folder without marker: not ours, or cut short
             shutil.rmtree(self.directory)
         partial.replace(self.directory)
-        return self.directory

@@ -5,7 +5,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.console import Console
 
@@ -25,7 +25,14 @@ def _say(text: str) -> None:
     console.print(text, soft_wrap=True, markup=False, highlight=False)
 
 
-def run_verb(config: Config) -> int:
+class Finished(NamedTuple):
+    """What a verb comes to: an exit code, and what a sweep over its options lowers."""
+
+    code: int
+    objective: float | None = None
+
+
+def run_verb(config: Config) -> int | Finished:
     """Run an experiment and show its leaderboard; its gate decides the exit code if asked to."""
     from hydra.core.hydra_config import HydraConfig
 
@@ -39,14 +46,15 @@ def run_verb(config: Config) -> int:
     result = run(options)
     show(result)
     failed = result.gate is not None and not result.gate["passed"]
-    return 1 if options.gate_decides and failed else 0
+    return Finished(1 if options.gate_decides and failed else 0, result.validation_loss)
 
 
-def train_verb(config: Config) -> int:
+def train_verb(config: Config) -> Finished:
     """Train one model on an experiment's task and print the checkpoint's path."""
     from climbench.config import ModelConfig
     from climbench.experiments.kinds import shared_options
     from climbench.experiments.run import RunConfig, fit, prepare
+    from climbench.training import validation_loss
 
     options = shared_options(config)
     model = options.pop("model", None)
@@ -56,7 +64,7 @@ def train_verb(config: Config) -> int:
     _, task = prepare(parsed)
     checkpoint, _ = fit(parsed, task, model["name"], ModelConfig(**model))
     _say(str(checkpoint))
-    return 0
+    return Finished(0, validation_loss(checkpoint))
 
 
 def build_verb(config: Config) -> int:
@@ -220,7 +228,7 @@ def _refuse_beside_check() -> None:
 EVALUATE_OPTIONS = (
     *("predictions", "truth", "climatology", "metrics", "ensemble_metrics", "preset"),
     *("weighting", "regions", "variables", "levels", "period", "time", "nan", "missing"),
-    *("maps", "bins"),
+    *("maps", "bins", "extremes"),
     *("bootstrap", "confidence", "seed", "scheduler"),
 )
 

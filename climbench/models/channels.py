@@ -57,16 +57,16 @@ def driver(signature: Signature, sample: Sample, name: str) -> Tensor:
 
 
 def each_step(sample: Sample) -> Sample:
-    """Return every step of the history as a sample of its own, with the forcings of all leads.
+    """Return every step of the history as a sample of its own, with what is asked of all leads.
 
     The steps of a sample follow each other, oldest first: inputs ``[batch * history, 1, channel,
-    latitude, longitude]``, forcings ``[batch * history, lead, ...]``; the rest stays.
+    latitude, longitude]``, forcings and times of the leads ``[batch * history, lead, ...]``; the
+    rest stays.
     """
     history = sample.inputs.shape[1]
-    return sample._replace(
-        inputs=sample.inputs.flatten(0, 1)[:, None],
-        forcings=sample.forcings.repeat_interleave(history, dim=0),
-    )
+    asked = ("forcings", "lead_time", "day_of_year", "hour")
+    repeated = {name: getattr(sample, name).repeat_interleave(history, dim=0) for name in asked}
+    return sample._replace(inputs=sample.inputs.flatten(0, 1)[:, None], **repeated)
 
 
 def calendar_features(day_of_year: Tensor, hour: Tensor, longitude: Tensor) -> Tensor:

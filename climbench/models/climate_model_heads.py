@@ -1,17 +1,16 @@
 """One network for many climate models: what they share, and what tells them apart."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from climbench.config import instantiate, locate
 from climbench.errors import UserError
+from climbench.models.adapted import Adapted
+from climbench.models.backbone import build_backbone
 from climbench.models.channels import positions
-from climbench.models.closed_form import ClosedForm
 from climbench.tasks.sample import Sample, Signature
 
 BACKBONE = "backbone."
@@ -39,8 +38,6 @@ class ClimateModelHeads(nn.Module):
         Width of the heads' hidden layers (32 in ClimateSet), or length of the embedding.
     rectified
         Whether the heads have rectifiers. ClimateSet's have none, and so are one matrix each.
-    freeze_backbone
-        Whether training leaves the shared network as it is.
 
     Raises
     ------
@@ -53,6 +50,8 @@ class ClimateModelHeads(nn.Module):
     learning, section 5 (super emulator).
     """
 
+    trainable_groups: ClassVar[dict[str, tuple[str, ...]]] = {"heads": ("!backbone.*",)}
+
     def __init__(
         self,
         signature: Signature,
@@ -60,10 +59,9 @@ class ClimateModelHeads(nn.Module):
         kind: Literal["head", "embedding"] = "head",
         size: int = 32,
         rectified: bool = True,
-        freeze_backbone: bool = False,
     ) -> None:
         super().__init__()
-        self.signature, self.freeze_backbone = signature, freeze_backbone
+        self.signature = signature
         names = self.climate_models = climate_models(signature)
         self.heads, self.embedding = None, None
         asked = signature
@@ -76,9 +74,7 @@ class ClimateModelHeads(nn.Module):
             self.embedding = nn.Parameter(torch.zeros(len(names), size))
             channels = tuple(f"climate_model_embedding_{at:03}" for at in range(size))
             asked = replace(signature, inputs=signature.inputs + channels)
-        self.backbone = _network(backbone, asked)
-        if freeze_backbone:
-            self.backbone.requires_grad_(False)
+        self.backbone = build_backbone(type(self).__name__, backbone, asked)
 
     def forward(self, sample: Sample) -> Tensor:
         """Return the answer ``[batch, lead, target, latitude, longitude]``.
@@ -104,16 +100,7 @@ class ClimateModelHeads(nn.Module):
         shared = answer[:, :, self.sorted]
         return torch.as_tensor(self.heads(shared, sample.climate_model)[:, :, self.given])
 
-    def train(self, mode: bool = True) -> "ClimateModelHeads":
-        """Set the mode; a frozen network also keeps its running means."""
-        super().train(mode)
-        if self.freeze_backbone:
-            self.backbone.eval()
-        return self
-
-    def adapt_weights(
-        self, state: Mapping[str, Tensor], signature: Signature | None
-    ) -> tuple[dict[str, Tensor], list[str]]:
+    def adapt_weights(self, state: Mapping[str, Tensor], signature: Signature | None) -> Adapted:
         """Return another network's weights for the climate models of this one.
 
         A climate model that the other network knows keeps its part; another one gets the mean of
@@ -125,16 +112,12 @@ class ClimateModelHeads(nn.Module):
             The weights.
         signature
             The question that the other network was built for.
-
-        Returns
-        -------
-        tuple of dict and list
-            The weights, and the names of those with a mean in them.
         """
         if not any(name.startswith(BACKBONE) for name in state):
-            return {BACKBONE + name: values for name, values in state.items()}, []
+            ours = {name: BACKBONE + name for name in state}
+            return Adapted({ours[name]: values for name, values in state.items()}, origins=ours)
         known = climate_models(signature) if signature else ()
-        adapted, changed = dict(state), []
+        adapted, new = Adapted(dict(state)), [m for m in self.climate_models if m not in known]
         for name, values in state.items():
             if not name.startswith(BACKBONE) and len(values) == len(known):
                 mean = values.mean(dim=0)
@@ -142,10 +125,10 @@ class ClimateModelHeads(nn.Module):
                     values[known.index(one)] if one in known else mean
                     for one in self.climate_models
                 ]
-                adapted[name] = torch.stack(rows)
-                if set(self.climate_models) - set(known):
-                    changed.append(name)
-        return adapted, changed
+                adapted.weights[name] = torch.stack(rows)
+                if new:
+                    adapted.changed[name] = f"mean of the climate models for {', '.join(new)}"
+        return adapted
 
 
 class Heads(nn.Module):
@@ -199,20 +182,3 @@ class Heads(nn.Module):
 def climate_models(signature: Signature) -> tuple[str, ...]:
     """Return the climate models of a signature; one without a name where it names none."""
     return signature.climate_models or ("",)
-
-
-def _network(node: dict[str, Any], signature: Signature) -> nn.Module:
-    """Return the shared network, which must be fitted by gradients and know samples."""
-    target = node.get("_target_")
-    if target is None or "signature" not in inspect.signature(locate(str(target))).parameters:
-        raise UserError(
-            f"ClimateModelHeads: option 'backbone' with _target_ '{target}' is no network of "
-            "climbench: name one that takes a 'signature', such as climbench.models.unet.UNet."
-        )
-    network = instantiate(node, signature=signature)
-    if not isinstance(network, nn.Module) or isinstance(network, ClosedForm):
-        raise UserError(
-            f"ClimateModelHeads: option 'backbone' = '{target}' has no weights that gradients "
-            "fit: name a network."
-        )
-    return network

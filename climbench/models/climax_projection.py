@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from climbench.models.adapted import Adapted
 from climbench.models.channels import LEAD_UNIT, NetworkInput, NetworkOutput, each_step
-from climbench.models.climax import (
-    ClimaXEncoder,
-    patch_grid,
-    resize_positions,
-    translate_authors_weights,
-    waves,
-)
+from climbench.models.climax import FROZEN, ClimaXEncoder, waves
+from climbench.models.climax_weights import adapt_weights
 from climbench.models.vit import initialise
 from climbench.tasks.sample import Sample, Signature
 
@@ -32,14 +29,16 @@ class ClimaXProjection(nn.Module):
         2 in the published network, on 32 x 64 cells; 16 is ClimateSet's on 96 x 144.
     embed_dim, depth, num_heads, mlp_ratio, dropout, drop_path
         As in :class:`climbench.models.vit.ViT`.
-    freeze_encoder
-        Whether training leaves the blocks of the encoder as they are, except their norms; of use
-        with the option ``initial_weights`` of the model.
 
     References
     ----------
     Nguyen et al. (2023), ClimaX: a foundation model for weather and climate, section 4.3.
     """
+
+    trainable_groups: ClassVar[dict[str, tuple[str, ...]]] = {
+        "frozen": FROZEN,
+        "head": ("!*", "head.*"),
+    }
 
     def __init__(
         self,
@@ -51,7 +50,6 @@ class ClimaXProjection(nn.Module):
         mlp_ratio: float = 4.0,
         dropout: float = 0.1,
         drop_path: float = 0.1,
-        freeze_encoder: bool = False,
     ) -> None:
         super().__init__()
         self.shape = signature.shape
@@ -61,7 +59,9 @@ class ClimaXProjection(nn.Module):
         self.output = NetworkOutput(signature, residual=False)
         self.encoder = ClimaXEncoder(
             signature,
-            self.input.count,
+            sorted(signature.inputs)
+            + sorted(signature.forcings) * signature.leads
+            + sorted(signature.static),
             patch_size,
             embed_dim,
             depth,
@@ -77,8 +77,6 @@ class ClimaXProjection(nn.Module):
         self.head = nn.Linear(embed_dim, self.output.count * rows * columns)
         self.attention.apply(initialise)
         self.head.apply(initialise)
-        if freeze_encoder:
-            self.encoder.freeze_blocks()
 
     def forward(self, sample: Sample) -> Tensor:
         """Return the answer ``[batch, lead, target, latitude, longitude]``."""
@@ -93,10 +91,8 @@ class ClimaXProjection(nn.Module):
         answer: Tensor = self.output(maps, sample)
         return answer
 
-    def adapt_weights(
-        self, state: Mapping[str, Tensor], signature: Signature | None
-    ) -> tuple[dict[str, Tensor], list[str]]:
-        """Return another network's weights under this one's names, positions interpolated.
+    def adapt_weights(self, state: Mapping[str, Tensor], signature: Signature | None) -> Adapted:
+        """Return another network's weights as this one has them.
 
         Parameters
         ----------
@@ -104,21 +100,5 @@ class ClimaXProjection(nn.Module):
             Weights of a network of this class or, where ``signature`` is None, of the authors'.
         signature
             The question that the other network was built for.
-
-        Returns
-        -------
-        tuple of dict and list
-            The weights, and the names of those that were interpolated.
         """
-        if signature is None:
-            adapted = translate_authors_weights(state)
-            ours = self.encoder.state_dict()
-            adapted = {f"encoder.{k}" if k in ours else k: v for k, v in adapted.items()}
-            old = None
-        else:
-            adapted, old = dict(state), patch_grid(signature, self.encoder.patch_size)
-        name = "encoder.positions"
-        if name not in adapted or len(adapted[name]) == len(self.encoder.positions):
-            return adapted, []
-        adapted[name] = resize_positions(adapted[name], self.encoder.patches, old)
-        return adapted, [name]
+        return adapt_weights(self, state, signature)

@@ -1,7 +1,7 @@
 """What lies beyond the edge of a latitude-longitude grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -39,6 +39,11 @@ class Edges:
 
         return cls(periodic, rows_on_pole(latitude[0]), rows_on_pole(latitude[-1]))
 
+    def coarser(self) -> Self:
+        """Return the edges of a coarser grid, where no row is taken to lie on a pole."""
+        south, north = (None if side is None else 0 for side in (self.south, self.north))
+        return replace(self, south=south, north=north)
+
 
 def pad(fields: Tensor, edges: Edges, rows: tuple[int, int], columns: tuple[int, int]) -> Tensor:
     """Extend fields beyond their edges.
@@ -55,9 +60,9 @@ def pad(fields: Tensor, edges: Edges, rows: tuple[int, int], columns: tuple[int,
     edges
         How the grid goes on.
     rows
-        Rows to add (south, north).
+        Rows to add (south, north); more than there are lead over the other pole.
     columns
-        Columns to add (west, east).
+        Columns to add (west, east); more than there are go round again.
 
     Returns
     -------
@@ -74,13 +79,15 @@ def pad(fields: Tensor, edges: Edges, rows: tuple[int, int], columns: tuple[int,
     """
     south, north = rows
     if south or north:
-        below = _beyond(fields, edges.south, south)
-        above = _beyond(fields.flip(-2), edges.north, north).flip(-2)
+        below = _beyond(fields, edges.south, edges.north, south)
+        above = _beyond(fields.flip(-2), edges.north, edges.south, north).flip(-2)
         fields = torch.cat([below, fields, above], dim=-2)
     west, east = columns
     if west or east:
+        count = fields.shape[-1]
         if edges.periodic:
-            left, right = fields[..., fields.shape[-1] - west :], fields[..., :east]
+            around = fields.repeat(*[1] * (fields.ndim - 1), -(-max(west, east) // count))
+            left, right = around[..., around.shape[-1] - west :], around[..., :east]
         else:
             left = fields[..., :1].expand(*fields.shape[:-1], west)
             right = fields[..., -1:].expand(*fields.shape[:-1], east)
@@ -88,23 +95,41 @@ def pad(fields: Tensor, edges: Edges, rows: tuple[int, int], columns: tuple[int,
     return fields
 
 
-def _beyond(fields: Tensor, rows_on_pole: int | None, width: int) -> Tensor:
-    """Return the ``width`` rows before the first one."""
-    if rows_on_pole is None:
+def _beyond(fields: Tensor, near: int | None, far: int | None, width: int) -> Tensor:
+    """Return the ``width`` rows before the first one, given the rows on the near and far pole."""
+    if near is None:
         return fields[..., :1, :].expand(*fields.shape[:-2], width, fields.shape[-1])
-    mirrored = fields[..., rows_on_pole : rows_on_pole + width, :].flip(-2)
-    return mirrored.roll(fields.shape[-1] // 2, dims=-1)
+    mirrored = fields[..., near : near + width, :].flip(-2).roll(fields.shape[-1] // 2, dims=-1)
+    if (further := width - mirrored.shape[-2]) > 0:
+        rest = _beyond(torch.cat([mirrored, fields], dim=-2), far, near, further)
+        mirrored = torch.cat([rest, mirrored], dim=-2)
+    return mirrored
 
 
 class GlobeConv2d(nn.Conv2d):
-    """A convolution of odd kernel size on the sphere: the grid keeps its shape."""
+    """A convolution of odd kernel size on the sphere: the grid keeps its shape.
+
+    With a ``stride`` every so-many-th row and column stays, from the first; ``groups`` and
+    ``dilation`` are those of :class:`torch.nn.Conv2d`.
+    """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, edges: Edges, bias: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        edges: Edges,
+        bias: bool = True,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        dilation: int = 1,
     ) -> None:
-        super().__init__(inputs, outputs, kernel, bias=bias)
+        super().__init__(
+            inputs, outputs, kernel, stride, groups=groups, dilation=dilation, bias=bias
+        )
         self.edges = edges
-        self.width = kernel // 2
+        self.width = dilation * (kernel // 2)
 
     def forward(self, fields: Tensor) -> Tensor:
         """Return the convolved fields ``[batch, outputs, latitude, longitude]``."""

@@ -28,6 +28,7 @@ class RidgeRegression(KeyedClosedForm):
     without fold :math:`k` needs no second pass, nor does its error on fold :math:`k`,
     :math:`\mathrm{tr}(Y_k^T Y_k - 2 B^T X_k^T Y_k + B^T X_k^T X_k B)`, area-weighted over groups.
     With a single fold (fewer than 40 samples) nothing can be held out: the largest is taken.
+    A row with a missing target (NaN) does not count.
 
     Parameters
     ----------
@@ -105,7 +106,12 @@ class RidgeRegression(KeyedClosedForm):
                 x = self.features(sample, lead)
                 gram = x.mT @ x
             y = self.rows(sample.targets[:, lead]).double()
-            self.gram[key, fold] += gram
+            missing = y.isnan().any(dim=-1, keepdim=True)
+            if missing.any():
+                there, y = x.masked_fill(missing, 0.0), y.masked_fill(missing, 0.0)
+                self.gram[key, fold] += there.mT @ there
+            else:
+                self.gram[key, fold] += gram
             self.moment[key, fold] += x.mT @ y
             self.square[key, fold] += (y**2).sum(1)
             self.count[key, fold] += x.shape[1]
@@ -169,6 +175,8 @@ class RidgeRegression(KeyedClosedForm):
 def ridge_fit(gram: Tensor, moment: Tensor, count: Tensor, penalty: float) -> Tensor:
     """Return ridge coefficients from sums; the last feature is the constant, not penalised.
 
+    Where there was no row they are 0.
+
     Parameters
     ----------
     gram, moment
@@ -185,7 +193,7 @@ def ridge_fit(gram: Tensor, moment: Tensor, count: Tensor, penalty: float) -> Te
         ``[..., feature, target]``.
     """
     penalties = torch.full_like(gram[..., 0], penalty)
-    penalties[..., -1] = 0.0
+    penalties[..., -1] = (gram[..., -1, -1] == 0).to(gram)
     triangle = torch.linalg.cholesky(gram / count + torch.diag_embed(penalties))
     return torch.cholesky_solve(moment / count, triangle)
 

@@ -1,7 +1,5 @@
 """A U-Net on the sphere with the widths of VGG11."""
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
@@ -72,7 +70,7 @@ class UNet(nn.Module):
         )
         self.output = NetworkOutput(signature, residual=False)
         edges = Edges.of(signature.latitude, signature.longitude)
-        self.edges = [edges, *[_halved(edges)] * len(encoder)]
+        self.edges = [edges, *[edges.coarser()] * len(encoder)]
 
         self.encoder, self.decoder = nn.ModuleList(), nn.ModuleList()
         width = self.input.count
@@ -118,12 +116,6 @@ def halve(maps: Tensor, edges: Edges) -> Tensor:
     """
     rows, columns = maps.shape[2:]
     return max_pool2d(pad(maps, edges, (0, rows % 2), (0, columns % 2)), 2)
-
-
-def _halved(edges: Edges) -> Edges:
-    """Return the edges of a coarser grid, where no row lies on a pole any more."""
-    south, north = (None if side is None else 0 for side in (edges.south, edges.north))
-    return replace(edges, south=south, north=north)
 
 
 def _plain(inputs: int, widths: tuple[int, ...], edges: Edges) -> nn.Sequential:

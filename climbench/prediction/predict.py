@@ -41,8 +41,10 @@ def predict(
     latitude, longitude]``; emulations ``[scenario, time, latitude, longitude]``; an ensemble has
     ``member`` as its second dimension, and beside each variable ``NAME_mean``, what the model
     expects: the answer of its ``forward``, without the noise that the mean of a few draws holds.
-    (Not in forecasts by steps: fed with its expected states a model goes another way.) A block of
-    them is in memory at a time, and the store is renamed from ``path.building`` when it is whole.
+    (Not in forecasts by steps: fed with its expected states a model goes another way; nor of a
+    network with ``forward_is_mean_of_members``, whose members tell the same.) A block
+    of them is in memory at a time, and the store is renamed from ``path.building`` when it is
+    whole.
 
     Parameters
     ----------
@@ -106,12 +108,13 @@ def _part(
     members = [answers(partial(module.draw, member=member)) for member in range(module.members)]
     whole = xr.concat(members, xr.Variable("member", np.arange(module.members)), join="exact")
     whole = whole.transpose(task.part_dimension, "member", ...)
-    return with_expected(whole, answers(module)) if _expects(task) else whole
+    return with_expected(whole, answers(module)) if _expects(module, task) else whole
 
 
-def _expects(task: Task) -> bool:
-    """Tell whether the answer of ``forward`` is the mean of what a model draws for this task."""
-    return not isinstance(task, IterativeForecasting)
+def _expects(module: FittedModule, task: Task) -> bool:
+    """Tell whether ``forward`` knows the mean of what a model draws better than its members do."""
+    known_by_members = getattr(module.network, "forward_is_mean_of_members", False)
+    return not known_by_members and not isinstance(task, IterativeForecasting)
 
 
 def _template(module: FittedModule, task: Task) -> xr.Dataset:
@@ -119,7 +122,7 @@ def _template(module: FittedModule, task: Task) -> xr.Dataset:
     if not module.members:
         return template
     whole = template.expand_dims(member=np.arange(module.members), axis=1)
-    return with_expected(whole, template) if _expects(task) else whole
+    return with_expected(whole, template) if _expects(module, task) else whole
 
 
 def _answers(

@@ -1,16 +1,14 @@
 """Applying a model to samples by the protocol of their task, in physical units."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
 from climbench.tasks.forecasting import IterativeForecasting
-from climbench.tasks.sample import Sample, Signature
+from climbench.tasks.sample import Sample
+from climbench.tasks.stepping import Model, iterate
 from climbench.tasks.task import Task
 
-Model = Callable[[Sample], Tensor]
-"""Maps a sample to ``[batch, lead, target, latitude, longitude]``, both in physical units."""
+__all__ = ["Model", "answer", "each_lead", "iterate"]
 
 
 def answer(model: Model, sample: Sample, task: Task) -> Tensor:
@@ -42,35 +40,3 @@ def each_lead(model: Model, sample: Sample) -> Tensor:
     """Return the answers of a model that is told the lead time, asked once for each lead."""
     leads = range(sample.lead_time.shape[1])
     return torch.cat([model(sample.at_lead(lead)) for lead in leads], dim=1)
-
-
-def iterate(model: Model, sample: Sample, signature: Signature, step: float) -> Tensor:
-    """Return the answers of a one-step model that is fed with its own answers.
-
-    The oldest input drops out and the answer comes in as the newest; forcings, the calendar and
-    static fields are those of the time that is stepped to.
-
-    Parameters
-    ----------
-    model
-        Answers one step.
-    sample
-        Its lead axis holds every step until the last lead.
-    signature
-        Says which answers are inputs.
-    step
-        Hours.
-
-    Returns
-    -------
-    torch.Tensor
-        The answer of every step ``[batch, lead, target, latitude, longitude]``.
-    """
-    fed_back = [signature.targets.index(name) for name in signature.inputs]
-    inputs, answers = sample.inputs, []
-    for lead in range(sample.lead_time.shape[1]):
-        now = sample.at_lead(lead)
-        hours = torch.full_like(now.lead_time, step)
-        answers.append(model(now._replace(inputs=inputs, lead_time=hours)))
-        inputs = torch.cat([inputs[:, 1:], answers[-1][:, :, fed_back]], dim=1)
-    return torch.cat(answers, dim=1)

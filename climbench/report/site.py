@@ -11,6 +11,7 @@ from typing import Any
 import xarray as xr
 
 from climbench.errors import UserError
+from climbench.report.comparable import published_beside
 from climbench.report.figures import FOLDER, Picture, draw_curves, draw_maps
 from climbench.report.pages import render_page
 from climbench.report.ranking import Headline, axis_of, headline_of, metrics_of
@@ -122,6 +123,7 @@ def render(
             (name, scorecard(scores, headline, name)) for name in metrics_of(scores, headline)
         ],
         regions=table,
+        citations=_citations(scores),
         limits=COLOUR_LIMITS,
         gate=gate,
         curves=_grouped(curves),
@@ -131,6 +133,13 @@ def render(
         provenance={key: value for key, value in provenance.items() if key not in _IN_HEADER},
         scoring={key: _parsed(value) for key, value in scores.attrs.items()},
     )
+
+
+def _citations(scores: xr.Dataset) -> list[str]:
+    """Return whose published scores stand beside ours, each once."""
+    labels = [str(metric) for metric in scores["metric"].values]
+    rows = [row for metric in labels for row in published_beside(scores, metric)]
+    return list(dict.fromkeys(row.citation for row in rows))
 
 
 def _grouped(pictures: list[Picture]) -> list[tuple[str, list[tuple[str, list[Picture]]]]]:

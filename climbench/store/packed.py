@@ -29,7 +29,8 @@ def pack(ds: xr.Dataset, channels: Sequence[str], directory: Path, key: str) -> 
 
     The array is float32, a chunk is one step, a shard (one file) some 64 MB, and nothing is
     compressed: any Zarr v3 reader opens it, and :class:`climbench.store.reader.PackedReader` maps
-    it into memory. Data are copied block by block, so memory does not grow with the length.
+    it into memory. ``missing [time, channel]`` says where values are missing. Data are copied
+    block by block, so memory does not grow with the length.
 
     A climate dataset is stacked: each (scenario, member, time) is a step, with coordinates
     ``scenario``, ``member`` and ``year`` along ``time``; steps without any value in the
@@ -58,9 +59,8 @@ def pack(ds: xr.Dataset, channels: Sequence[str], directory: Path, key: str) -> 
     UserError
         If the dataset lacks a channel, or the disk is full.
     """
-    identity = json.dumps([key, list(channels)])
-    name = f"packed-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.zarr"
-    path, building = directory / name, directory / f"{name}.building"
+    path = packed_path(channels, directory, key)
+    name, building = path.name, directory / f"{path.name}.building"
     directory.mkdir(parents=True, exist_ok=True)
     with FileLock(directory / f".{name}.lock"):  # stays: to remove it would let two builders in
         if not path.exists():
@@ -70,6 +70,12 @@ def pack(ds: xr.Dataset, channels: Sequence[str], directory: Path, key: str) -> 
                 _write(building, ds, fields, key)
             building.rename(path)
     return path
+
+
+def packed_path(channels: Sequence[str], directory: Path, key: str) -> Path:
+    """Return where :func:`pack` leaves, or has left, what it makes of the same arguments."""
+    identity = json.dumps([key, list(channels)])
+    return directory / f"packed-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.zarr"
 
 
 def _write(path: Path, ds: xr.Dataset, fields: dict[str, xr.DataArray], key: str) -> None:
@@ -89,19 +95,20 @@ def _write(path: Path, ds: xr.Dataset, fields: dict[str, xr.DataArray], key: str
         dimension_names=DIMENSIONS,
         config={"write_empty_chunks": True},  # a mapped file must have every chunk in its place
     )
-    coordinates, end = [], 0
+    coordinates, missing, end = [], [], 0
     blocks = _stacked(ds, fields, samples) if samples else _in_time(ds, fields, length)
     for values, along_time in _regroup(blocks, length):
         array[end : end + len(values)] = values
         coordinates.append(along_time)
+        missing.append(~np.isfinite(values).all(axis=(2, 3)))
         end += len(values)
     if end == 0:
         raise UserError(f"channels {', '.join(fields)} hold no value: all are NaN at each time")
     array.resize((end, *step))
     attributes = {"key": key, "channels": list(fields)}
-    _coordinates(ds, xr.concat(coordinates, "time"), attributes).to_zarr(
-        path, mode="a", consolidated=False
-    )
+    beside = _coordinates(ds, xr.concat(coordinates, "time"), attributes)
+    beside["missing"] = ("time", "channel"), np.concatenate(missing)
+    beside.to_zarr(path, mode="a", consolidated=False)
 
 
 def _coordinates(ds: xr.Dataset, along_time: xr.Dataset, attributes: dict[str, Any]) -> xr.Dataset:

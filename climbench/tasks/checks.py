@@ -8,7 +8,7 @@ import xarray as xr
 
 from climbench.errors import UserError, nearest
 from climbench.store import channel_names, split_channel
-from climbench.tasks.fields import COMPUTED
+from climbench.tasks.fields import COMPUTED, CONSTANT
 from climbench.tasks.task import Split
 
 
@@ -28,11 +28,12 @@ def check_channels(
         for name in channels:
             if channels.count(name) > 1:
                 raise UserError(f"option '{option}' names the channel '{name}' twice")
-            if option == "forcings" and name in COMPUTED:
+            computed = {"forcings": tuple(COMPUTED), "static": CONSTANT}.get(option, ())
+            if name in computed:
                 continue
             known = channel_names(ds)
             if name not in known:
-                known = [*known, *COMPUTED] if option == "forcings" else known
+                known = [*known, *computed]
                 raise UserError(
                     f"option '{option}': store {store.name} has no channel '{name}': "
                     f"{nearest(name, known)}"

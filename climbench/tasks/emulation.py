@@ -14,6 +14,7 @@ from climbench.errors import UserError, nearest
 from climbench.store import open_store, read_channel, store_hash
 from climbench.store.moments import Moments
 from climbench.store.reader import PackedReader
+from climbench.store.reading import Reading
 from climbench.tasks.carbon_dioxide import NAME as CARBON_DIOXIDE
 from climbench.tasks.carbon_dioxide import check_carbon_dioxide
 from climbench.tasks.checks import check_channels
@@ -105,6 +106,7 @@ class Emulation:
     static: tuple[str, ...] = ()
     cache: Path | None = None
 
+    reading = Reading()  # years are few: the packed copies are read as the machine allows
     strategy: ClassVar[str] = "emulation"
     part_dimension: ClassVar[str] = "scenario"
     required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "pattern_scaling")

@@ -1,23 +1,29 @@
 """The channels of a weather store by time step: packed once, surveyed once, read by position."""
 
+import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.recipes.formulas import toa_incident_solar_radiation
-from climbench.store import store_hash
+from climbench.store import read_channel, store_hash
 from climbench.store.moments import Moments
-from climbench.store.packed import pack
-from climbench.store.reader import PackedReader
+from climbench.store.reader import blocks
+from climbench.store.reading import Reading
+from climbench.tasks.calendar_channels import CALENDAR_CHANNELS
 from climbench.tasks.timeline import Timeline
 
-BLOCK_BYTES = 2**26
-COMPUTED = {"toa_incident_solar_radiation": toa_incident_solar_radiation}
+COMPUTED = {"toa_incident_solar_radiation": toa_incident_solar_radiation, **CALENDAR_CHANNELS}
+"""Channels that follow from day of the year, hour (UTC), latitude and longitude."""
+CONSTANT = ("latitude",)
+"""Constant channels that every grid has."""
 COMPUTED_STEPS = 1000  # of a smooth function of time, enough for its mean and deviation
+KEPT_BYTES = 2**26  # of computed fields that come again every year
 
 
 class Fields:
@@ -33,58 +39,100 @@ class Fields:
         Names; those in ``COMPUTED`` that the store lacks are computed.
     cache
         Folder of the packed copy.
+    region
+        Which cells of the store ``ds`` has: part of the copy's identity.
+    reading
+        From memory, files or the store; the same values.
     """
 
-    def __init__(self, path: Path, ds: xr.Dataset, channels: Sequence[str], cache: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        ds: xr.Dataset,
+        channels: Sequence[str],
+        cache: Path,
+        region: Any = None,
+        reading: Reading = Reading(),  # noqa: B008 -- it cannot be changed
+    ) -> None:
         self.timeline = Timeline(ds.indexes["time"])
         self.latitude, self.longitude = ds["latitude"].values, ds["longitude"].values
         self.computed = [name for name in channels if name in COMPUTED and name not in ds]
         self.packed = [name for name in channels if name not in self.computed]
-        self.reader = PackedReader(pack(ds, self.packed, cache, store_hash(path)))
+        key = store_hash(path) + ("" if region is None else json.dumps(region, sort_keys=True))
+        self.reader = reading.open(ds, self.packed, cache, key)
+        self._kept: dict[str, NDArray[np.float32]] = {}
 
     def read(self, positions: NDArray[np.int64], channels: Sequence[str]) -> NDArray[np.float32]:
         """Return ``[sample, step, channel, latitude, longitude]`` at ``[sample, step]``."""
-        flat = positions.ravel()
         packed = [self.packed.index(name) for name in channels if name in self.packed]
         if len(packed) == len(channels):
-            fields = self.reader[flat] if packed else np.empty((flat.size, 0, *self._shape), "f4")
-            fields = fields if packed == list(range(len(self.packed))) else fields[:, packed]
-        else:
-            fields = np.stack([self._channel(name, flat) for name in channels], axis=1)
-        return fields.reshape(*positions.shape, *fields.shape[1:])
+            return self.reader.take(positions, packed)
+        fields = np.empty((*positions.shape, len(channels), *self._shape), dtype=np.float32)
+        fields[:, :, [name in self.packed for name in channels]] = self.reader.take(
+            positions, packed
+        )
+        for at, name in enumerate(channels):
+            if name in self.computed:
+                fields[:, :, at] = self._computed(name, positions)
+        return fields
 
     @property
     def _shape(self) -> tuple[int, int]:
         return self.latitude.size, self.longitude.size
 
-    def _channel(self, name: str, flat: NDArray[np.int64]) -> NDArray[np.float32]:
-        if name in self.packed:
-            return self.reader[flat][:, self.packed.index(name)]
-        day, hour = self.timeline.day_of_year[flat], self.timeline.hour_of_day[flat]
-        column = (day[:, None, None], hour[:, None, None])
+    def _computed(self, name: str, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return a computed channel ``[..., latitude, longitude]`` at positions ``[...]``.
+
+        It follows from the day and the hour: where a year of them is small they are kept.
+        """
+        moments, which = self._moments
+        if 4 * moments.shape[1] * int(np.prod(self._shape)) > KEPT_BYTES:
+            return self._formula(name, *moments[:, which[positions]])
+        if name not in self._kept:
+            self._kept[name] = np.full((moments.shape[1], *self._shape), np.nan, np.float32)
+        kept, wanted = self._kept[name], which[positions]
+        new = np.unique(wanted[np.isnan(kept[wanted, 0, 0])])
+        kept[new] = self._formula(name, *moments[:, new])
+        return kept[wanted]
+
+    def _formula(
+        self, name: str, day: NDArray[np.float64], hour: NDArray[np.float64]
+    ) -> NDArray[np.float32]:
+        column = (day[..., None, None], hour[..., None, None])
         field = COMPUTED[name](*column, self.latitude[:, None], self.longitude)
         return np.asarray(field, dtype=np.float32)
 
-    def _blocks(self, positions: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        size = max(1, BLOCK_BYTES // (4 * int(np.prod(self.reader.shape[1:]))))
-        return [positions[start : start + size] for start in range(0, positions.size, size)]
+    @cached_property
+    def _moments(self) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Days and hours that occur ``[2, moment]``, and which of them each step is ``[time]``."""
+        pairs = np.stack([self.timeline.day_of_year, self.timeline.hour_of_day])
+        moments, which = np.unique(pairs, axis=1, return_inverse=True)
+        return moments, which.reshape(-1)
 
     @cached_property
     def complete(self) -> NDArray[np.bool_]:
         """Which steps have no missing value in any channel ``[time]``."""
-        steps = self._blocks(np.arange(self.reader.shape[0]))
-        return np.concatenate([np.isfinite(self.reader[at]).all(axis=(1, 2, 3)) for at in steps])
+        return np.asarray(~self.reader.missing.any(axis=1))
 
     def moments(self, period: range) -> dict[str, Moments]:
         """Return the moments of each channel over the complete steps of a period."""
         steps = np.arange(period.start, period.stop)
         moments = dict.fromkeys([*self.packed, *self.computed], Moments.empty(self._shape[0]))
-        for block in self._blocks(steps[self.complete[steps]]):
-            fields = self.reader[block]
+        for block in blocks(steps[self.complete[steps]], self.reader.shape):
+            fields = self.reader.take(block)
             for at, name in enumerate(self.packed):
                 moments[name] = moments[name].merge(Moments.of(fields[:, at]))
         for name in self.computed:
             # A step that is prime to the steps in a day meets every hour.
             some = steps[:: max(1, steps.size // COMPUTED_STEPS) | 1]
-            moments[name] = Moments.of(self._channel(name, some))
+            moments[name] = Moments.of(self._computed(name, some))
         return moments
+
+
+def constant_field(ds: xr.Dataset, name: str) -> NDArray[np.float32]:
+    """Return a constant channel ``[latitude, longitude]``, of the store or of its grid."""
+    if name in CONSTANT and name not in ds.data_vars:
+        field = ds[name] + 0.0 * ds["longitude"]
+    else:
+        field = read_channel(ds, name)
+    return field.transpose("latitude", "longitude").values.astype(np.float32)

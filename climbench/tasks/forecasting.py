@@ -1,22 +1,24 @@
 """Forecasting: fields at some hours in, fields hours later out, by three protocols."""
 
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError
-from climbench.store import open_store, read_channel, store_hash
+from climbench.store import open_store, store_hash
 from climbench.store.moments import Moments
+from climbench.store.reading import Reading
 from climbench.tasks.checks import check_apart, check_channels, check_multiples
 from climbench.tasks.climatology import training_climatology
-from climbench.tasks.fields import Fields
+from climbench.tasks.fields import Fields, constant_field
+from climbench.tasks.forecast_layout import forecast_front, forecast_template
 from climbench.tasks.layout import by_variable, select_channels
+from climbench.tasks.regions import Region, cut_region
 from climbench.tasks.sample import Signature
 from climbench.tasks.task import (
     SPLITS,
@@ -51,10 +53,11 @@ class Forecasting:
     train, validation, test
         First and last date of each split, both inside; without overlap.
     static
-        Constant channels of the store.
+        Constant channels of the store, and ``latitude``, the row's degrees north.
     forcings
-        Channels known in advance, given at the time of each target: any of the store, or
-        ``toa_incident_solar_radiation``, which is computed where the store lacks it.
+        Channels known in advance, given at the time of each target: any of the store, or those
+        that are computed where the store lacks them: ``toa_incident_solar_radiation``,
+        ``cos_day_of_year``, ``sin_day_of_year``, ``cos_local_hour``, ``sin_local_hour``.
     history
         Number of input steps.
     history_interval
@@ -64,6 +67,10 @@ class Forecasting:
         day; by default the step of the store.
     climatology_window
         Days over which the climatology is smoothed, odd.
+    region
+        Only the cells of a region: a name such as ``Europe`` (of ClimaX) or ``north-atlantic``
+        (of WeatherBench 2), or ``{latitude: [south, north], longitude: [west, east]}``. Inputs,
+        targets, scaling and climatology are of these cells alone. By default all of the store.
     cache
         Folder of the packed copy of the channels; by default ``cache`` beside the store.
 
@@ -87,8 +94,10 @@ class Forecasting:
     history_interval: int | None = None
     initial_interval: int | None = None
     climatology_window: int = 61
+    region: Region | None = None
     cache: Path | None = None
 
+    reading = Reading()  # no option: the samples are the same
     strategy: ClassVar[str]
     part_dimension: ClassVar[str] = "time"
     required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "persistence")
@@ -96,7 +105,7 @@ class Forecasting:
     def __post_init__(self) -> None:
         for name in ("inputs", "targets", "lead_times", "static", "forcings"):
             setattr(self, name, tuple(getattr(self, name)))
-        self.dataset = open_store(self.store)
+        self.dataset = cut_region(open_store(self.store), self.region)
         self.timeline = Timeline(self.dataset.indexes["time"])
         check_channels(self.dataset, self.store, self._channels_by_option())
         self.check_hours()
@@ -154,13 +163,22 @@ class Forecasting:
     def fields(self) -> Fields:
         """The packed channels; the first use packs them."""
         cache = self.store.parent / "cache" if self.cache is None else self.cache
-        names = dict.fromkeys([*self.inputs, *self.targets, *self.forcings])
-        return Fields(self.store, self.dataset, list(names), cache)
+        return Fields(self.store, self.dataset, self.packed, cache, self.region)
+
+    @property
+    def packed(self) -> list[str]:
+        """The channels of the store that samples are made of."""
+        return list(dict.fromkeys([*self.inputs, *self.targets, *self.forcings]))
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which steps may be part of a window ``[time]``."""
+        return self.fields.complete
 
     @cached_property
     def static_fields(self) -> NDArray[np.float32]:
         """Constant fields ``[channel, latitude, longitude]``."""
-        fields = [read_channel(self.dataset, name).values for name in self.static]
+        fields = [constant_field(self.dataset, name) for name in self.static]
         return np.array(fields, dtype=np.float32).reshape(-1, *self.signature.shape)
 
     @cached_property
@@ -172,22 +190,38 @@ class Forecasting:
             moments | {name: Moments.of(field[None]) for name, field in constant}
         )
 
-    def split(self, name: Split) -> "Windows":
-        """Return the samples of a split, ordered by lead and initial time."""
-        groups = self._windows(name, self.fields.complete)
+    def split(self, name: Split | Literal["train_and_validation"]) -> "Windows":
+        """Return the samples of a split, ordered by lead and initial time.
+
+        ``train_and_validation`` is both, for a fit that chooses nothing on the validation split.
+        """
+        usable = self.usable
+        groups = self._windows("train" if name == "train_and_validation" else name, usable)
+        if name == "train_and_validation":
+            groups += self._windows("validation", usable, self.fit_leads)
+        return self.samples(groups)
+
+    def samples(self, groups: list[Group]) -> "Windows":
+        """Return the samples of some windows."""
         return Windows(self.fields, self.signature, self.static_fields, self.past, groups)
 
-    def _windows(self, name: Split, usable: NDArray[np.bool_]) -> list[Group]:
+    def _windows(
+        self,
+        name: Split,
+        usable: NDArray[np.bool_],
+        leads_of_fit: tuple[tuple[int, ...], ...] | None = None,
+    ) -> list[Group]:
         """Return (initial times, leads) of a split, one entry for each set of leads."""
         period, past = self.periods[name], self.past
         if name == "test":
             # Every step of the span is asked for, so that all protocols get the same times.
-            span = range(past[0], self.lead_times[-1] + 1, self.timeline.step)
+            last = max(past[-1], self.lead_times[-1])
+            span = range(past[0], last + 1, self.timeline.step)
             start = self.timeline.initial(period, span, usable)
             interval = self.initial_interval or self.timeline.step
             groups = [(self.timeline.every(start, period, interval), self.test_leads)]
         else:
-            sets = self.fit_leads if name == "train" else self.choice_leads
+            sets = leads_of_fit or (self.fit_leads if name == "train" else self.choice_leads)
             groups = [
                 (self.timeline.initial(period, (*past, *leads), usable), leads) for leads in sets
             ]
@@ -216,7 +250,7 @@ class Forecasting:
     @cached_property
     def initial_positions(self) -> NDArray[np.int64]:
         """Positions of the initial times of the test split, the same for all leads."""
-        return self._windows("test", self.fields.complete)[0][0]
+        return self._windows("test", self.usable)[0][0]
 
     def blocks(self) -> list[NDArray[np.int64]]:
         """Return consecutive test samples in groups whose predictions take some 128 MB."""
@@ -241,30 +275,24 @@ class Forecasting:
 
     def template(self) -> xr.Dataset:
         """Return the whole prediction dataset with values that take no memory."""
-        shape = (1, len(self.lead_times), len(self.targets), *self.signature.shape)
-        one = self.to_dataset(np.zeros(1, np.int64), np.full(shape, np.nan, np.float32))
         samples = np.arange(len(self.initial_positions))
-        fields: dict[Hashable, Any] = {}
-        for name, field in one.data_vars.items():
-            repeated = np.broadcast_to(field, (samples.size, *field.shape[1:]))
-            fields[name] = (field.dims, repeated, field.attrs)
-        coordinates: dict[Hashable, Any] = dict(one.coords)
-        coordinates.update(self._front(samples))
-        return xr.Dataset(fields, coordinates, one.attrs)
+        return forecast_template(self.dataset, self.targets, self._front(samples))
 
     def _front(self, indices: NDArray[np.int64]) -> dict[str, Any]:
-        steps = np.array(self.lead_times, dtype="timedelta64[h]").astype("timedelta64[ns]")
-        return {
-            "time": ("time", self.timeline.index[self.initial_positions[indices]]),
-            "prediction_timedelta": ("prediction_timedelta", steps),
-        }
+        times = self.timeline.index[self.initial_positions[indices]]
+        return forecast_front(times, self.lead_times)
 
     def truth(self) -> xr.Dataset:
         """Return the targets over the test period, lazily."""
-        period = self.periods["test"]
-        return select_channels(self.dataset, self.targets).isel(
-            time=slice(period.start, period.stop)
-        )
+        return self._targets("test")
+
+    def training(self) -> xr.Dataset:
+        """Return the targets over the training period, lazily: thresholds are of these."""
+        return self._targets("train")
+
+    def _targets(self, split: Split) -> xr.Dataset:
+        steps = slice(self.periods[split].start, self.periods[split].stop)
+        return select_channels(self.dataset, self.targets).isel(time=steps)
 
     def climatology(self) -> xr.Dataset:
         """Return the training period's mean of each hour and day of the year, smoothed.
@@ -391,3 +419,8 @@ class IterativeForecasting(Forecasting):
     def test_leads(self) -> tuple[int, ...]:
         """Every step up to the longest lead: forcings are needed at each."""
         return tuple(range(self.step, self.lead_times[-1] + 1, self.step))
+
+    def sequences(self, name: Split, steps: int) -> "Windows":
+        """Return windows of a split with the truth of several steps, for training by rollout."""
+        leads = tuple(self.step * count for count in range(1, steps + 1))
+        return self.samples(self._windows(name, self.usable, (leads,)))

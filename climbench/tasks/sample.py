@@ -14,7 +14,8 @@ class Sample(NamedTuple):
     Attributes
     ----------
     inputs
-        What the model sees ``[batch, history, channel, latitude, longitude]``, oldest first.
+        What the model sees ``[batch, history, channel, latitude, longitude]``, oldest first; on
+        the inputs' own grid where the signature has one.
     forcings
         Known in advance, at the time of each lead
         ``[batch, lead, channel, latitude, longitude]``; zero channels where there are none.
@@ -56,7 +57,10 @@ class Sample(NamedTuple):
 
     def at_lead(self, lead: int) -> "Sample":
         """Return the same questions with only the lead at position ``lead`` (lead axis of 1)."""
-        at = slice(lead, lead + 1)
+        return self.at_leads(slice(lead, lead + 1))
+
+    def at_leads(self, at: slice) -> "Sample":
+        """Return the same questions with only some of the leads."""
         return self._replace(
             forcings=self.forcings[:, at],
             targets=self.targets[:, at],
@@ -84,6 +88,12 @@ class Signature:
         Cell centres, degrees north (ascending) and east (0..360).
     climate_models
         Names of the climate models that the samples come from; empty where that is no matter.
+    input_hours
+        Hours of the inputs after the initial time, from which leads count, where the task is not
+        a forecast; empty where the last input is the initial state.
+    input_latitude, input_longitude
+        Cell centres of the inputs where these lie on a grid of their own, as in downscaling;
+        empty where they lie on that of the targets.
     """
 
     inputs: tuple[str, ...]
@@ -95,6 +105,9 @@ class Signature:
     latitude: tuple[float, ...]
     longitude: tuple[float, ...]
     climate_models: tuple[str, ...] = ()
+    input_hours: tuple[int, ...] = ()
+    input_latitude: tuple[float, ...] = ()
+    input_longitude: tuple[float, ...] = ()
 
     @property
     def periodic(self) -> bool:
@@ -105,6 +118,13 @@ class Signature:
     def shape(self) -> tuple[int, int]:
         """Rows and columns of a field: (latitude, longitude)."""
         return len(self.latitude), len(self.longitude)
+
+    @property
+    def input_shape(self) -> tuple[int, int]:
+        """Rows and columns of the inputs, before they are brought to the grid of the targets."""
+        return len(self.input_latitude or self.latitude), len(
+            self.input_longitude or self.longitude
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain lists and numbers, as a checkpoint stores them."""

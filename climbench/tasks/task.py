@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.store.moments import Moments
+from climbench.store.reading import Reading
 from climbench.tasks.sample import Sample, Signature
 
 Split = Literal["train", "validation", "test"]
@@ -89,9 +90,12 @@ class Task(Protocol):
         Dimension along which predictions are written, block by block.
     required_baselines
         Names in ``conf/model`` that every result is shown against.
+    reading
+        How this machine reads training data, to be set before the first are read.
     """
 
     store: Path
+    reading: Reading
     strategy: ClassVar[str]
     part_dimension: ClassVar[str]
     required_baselines: ClassVar[tuple[str, ...]]
@@ -165,7 +169,8 @@ SAMPLING = 2
 
 def task_hash(task: Any, store: str) -> str:
     """Return the SHA-256 of a task's options and of its store's content, not of where these lie."""
-    options = {k: v for k, v in task_options(task).items() if k not in ("store", "cache")}
+    places = ("store", "further_stores", "input_store", "cache")
+    options = {k: v for k, v in task_options(task).items() if k not in places}
     text = json.dumps([SAMPLING, store, options], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 

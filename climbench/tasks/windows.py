@@ -48,6 +48,14 @@ class Windows(Dataset[Sample]):
         ]
         self.lead_time = np.concatenate(hours)
 
+    def inputs_at(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return inputs ``[sample, history, channel, latitude, longitude]`` at some steps."""
+        return self.fields.read(positions, self.signature.inputs)
+
+    def targets_at(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return targets ``[sample, lead, channel, latitude, longitude]`` at some steps."""
+        return self.fields.read(positions, self.signature.targets)
+
     def __len__(self) -> int:
         """Return the number of windows."""
         return len(self.lead_time)
@@ -59,12 +67,12 @@ class Windows(Dataset[Sample]):
     def __getitems__(self, indices: Sequence[int]) -> Sample:
         """Return a batch of windows."""
         at = np.asarray(indices, dtype=np.int64)
-        times, read, timeline = self.target_positions[at], self.fields.read, self.fields.timeline
+        times, timeline = self.target_positions[at], self.fields.timeline
         return Sample(
-            inputs=torch.from_numpy(read(self.input_positions[at], self.signature.inputs)),
-            forcings=torch.from_numpy(read(times, self.signature.forcings)),
+            inputs=torch.from_numpy(self.inputs_at(self.input_positions[at])),
+            forcings=torch.from_numpy(self.fields.read(times, self.signature.forcings)),
             static=self.static,
-            targets=torch.from_numpy(read(times, self.signature.targets)),
+            targets=torch.from_numpy(self.targets_at(times)),
             lead_time=torch.from_numpy(self.lead_time[at]),
             day_of_year=torch.from_numpy(timeline.day_of_year[times]),
             days_in_year=torch.from_numpy(timeline.days_in_year[times]),

@@ -59,17 +59,19 @@ def random_sample(signature: Signature, batch: int, seed: int = 0) -> Sample:
         Another seed gives other numbers; the static fields stay.
     """
 
-    def fields(names: Sequence[str], seed: int, *lengths: int) -> Tensor:
-        shape = (*lengths, *signature.shape)
+    def fields(
+        names: Sequence[str], seed: int, *lengths: int, grid: tuple[int, int] = signature.shape
+    ) -> Tensor:
+        shape = (*lengths, *grid)
         drawn = [torch.randn(shape, generator=_generator(name, seed)) for name in names]
-        return torch.stack(drawn, dim=-3) if drawn else torch.zeros(*lengths, 0, *signature.shape)
+        return torch.stack(drawn, dim=-3) if drawn else torch.zeros(*lengths, 0, *grid)
 
     generator = _generator("calendar", seed)
     leads = 24 * torch.arange(1, signature.leads + 1)
     start = torch.randint(0, 4 * 365, (batch, 1), generator=generator) * 6
     valid = start + leads
     return Sample(
-        inputs=fields(signature.inputs, seed, batch, signature.history),
+        inputs=fields(signature.inputs, seed, batch, signature.history, grid=signature.input_shape),
         forcings=fields(signature.forcings, seed + 1000, batch, signature.leads),
         static=fields(signature.static, 0),
         targets=fields(signature.targets, seed + 2000, batch, signature.leads),

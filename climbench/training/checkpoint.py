@@ -12,10 +12,14 @@ from climbench.models.closed_form import ClosedForm
 from climbench.store import software_versions, store_hash
 from climbench.tasks.sample import Signature
 from climbench.tasks.task import Normalisation, Task
+from climbench.training.changes import deviations_of_change
 from climbench.training.closed_form import ClosedFormModule
+from climbench.training.fine_tuning import plain_weights
 from climbench.training.gradient import GradientModule
+from climbench.training.losses import build_loss, needs_changes
 from climbench.training.module import FittedModule
 from climbench.training.network import build_network
+from climbench.training.rollout import RolloutModule
 
 FORMAT = 1
 DAMAGE = (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError)
@@ -23,7 +27,7 @@ DAMAGE = (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, K
 
 def describe(task: Task, model: ModelConfig, trainer: TrainerConfig) -> dict[str, Any]:
     """Return what a checkpoint says about itself: plain values that build the module again."""
-    return {
+    record: dict[str, Any] = {
         "format": FORMAT,
         "model": model.model_dump(mode="json"),
         "signature": task.signature.to_dict(),
@@ -35,6 +39,9 @@ def describe(task: Task, model: ModelConfig, trainer: TrainerConfig) -> dict[str
         "trainer": trainer.model_dump(mode="json"),
         "software": software_versions(),
     }
+    if needs_changes(model.loss):
+        record["changes"] = deviations_of_change(task, task.split("train"))
+    return record
 
 
 def build_module(record: dict[str, Any]) -> FittedModule:
@@ -50,16 +57,24 @@ def build_module(record: dict[str, Any]) -> FittedModule:
     normalisation = Normalisation.from_dict(record["normalisation"])
     network = build_network(model.network, signature)
     if model.optimizer is not None:
-        return GradientModule(network, signature, normalisation, record, optimizer=model.optimizer)
+        if hasattr(network, "loss") and model.loss is not None:
+            raise UserError(f"model '{model.name}' has a loss of its own: leave out 'loss'.")
+        criterion = build_loss(model.loss, signature, record.get("changes"))
+        parts = (network, signature, normalisation, record, criterion)
+        if model.rollout is None:
+            return GradientModule(*parts, optimizer=model.optimizer)
+        return RolloutModule(
+            *parts, optimizer=model.optimizer, rollout=model.rollout, step=record["task"]["step"]
+        )
     if not isinstance(network, ClosedForm):
         raise UserError(f"model '{model.name}' has no option 'optimizer', which fits its weights.")
     return ClosedFormModule(network, signature, normalisation, record)
 
 
 def save_checkpoint(module: FittedModule, path: Path) -> Path:
-    """Write a checkpoint under a temporary name, then rename it."""
+    """Write a checkpoint of plain weights under a temporary name, then rename it."""
     partial = path.with_name(path.name + ".partial")
-    torch.save({"climbench": module.record, "state_dict": module.network.state_dict()}, partial)
+    torch.save({"climbench": module.record, "state_dict": plain_weights(module.network)}, partial)
     partial.replace(path)
     return path
 
@@ -131,6 +146,15 @@ def task_of(path: Path | str, store: Path | None = None) -> Task:
     return task
 
 
+def validation_loss(path: Path | str) -> float | None:
+    """Return the loss of a model on the validation split, in normalised units: what sweeps lower.
+
+    It is the loss that was trained with. None where a closed form was not validated.
+    """
+    loss = read_checkpoint(path)["climbench"].get("validation_loss")
+    return None if loss is None else float(loss)
+
+
 def check_fits(path: Path, trained: Signature, asked: Signature) -> None:
     """Check that a checkpoint answers the question of a task.
 
@@ -139,11 +163,15 @@ def check_fits(path: Path, trained: Signature, asked: Signature) -> None:
     UserError
         If grid, channels or history differ; the sentence names both.
     """
-    if not _same_grid(trained, asked):
-        raise UserError(
-            f"checkpoint {path} was trained on the grid {_grid(trained)} and the task's store has "
-            f"{_grid(asked)}: train on this store, or regrid it in its recipe."
-        )
+    for what, one, other in (
+        ("", _target_grid(trained), _target_grid(asked)),
+        ("inputs on ", _input_grid(trained), _input_grid(asked)),
+    ):
+        if not _same_grid(one, other):
+            raise UserError(
+                f"checkpoint {path} was trained with {what}the grid {_grid(*one)} and the task's "
+                f"store has {_grid(*other)}: train on this store, or regrid it in its recipe."
+            )
     parts = ("inputs", "forcings", "static", "targets", "history", "leads", "climate_models")
     for part in parts:
         one, other = getattr(trained, part), getattr(asked, part)
@@ -154,17 +182,29 @@ def check_fits(path: Path, trained: Signature, asked: Signature) -> None:
             )
 
 
-def _same_grid(one: Signature, other: Signature) -> bool:
-    return one.shape == other.shape and all(
-        abs(a - b) < 1e-4
-        for a, b in zip(
-            (*one.latitude, *one.longitude), (*other.latitude, *other.longitude), strict=True
-        )
+Grid = tuple[tuple[float, ...], tuple[float, ...]]
+"""Latitudes and longitudes."""
+
+
+def _target_grid(signature: Signature) -> Grid:
+    return signature.latitude, signature.longitude
+
+
+def _input_grid(signature: Signature) -> Grid:
+    return (
+        signature.input_latitude or signature.latitude,
+        signature.input_longitude or signature.longitude,
     )
 
 
-def _grid(signature: Signature) -> str:
-    latitude, longitude = signature.latitude, signature.longitude
+def _same_grid(one: Grid, other: Grid) -> bool:
+    return all(
+        len(a) == len(b) and all(abs(x - y) < 1e-4 for x, y in zip(a, b, strict=True))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _grid(latitude: tuple[float, ...], longitude: tuple[float, ...]) -> str:
     return (
         f"{len(latitude)} x {len(longitude)} (latitude {latitude[0]:g}..{latitude[-1]:g}, "
         f"longitude {longitude[0]:g}..{longitude[-1]:g})"

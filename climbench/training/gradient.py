@@ -1,13 +1,14 @@
 """Fitting a network's weights by gradient descent."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning.pytorch.callbacks import Timer
 from torch import Tensor
+from torch.distributed.fsdp import FullyShardedDataParallel
 
 from climbench.config import OptimizerConfig
 from climbench.tasks.sample import Sample
@@ -60,13 +61,44 @@ class GradientModule(FittedModule):
     def __init__(self, *args: Any, optimizer: OptimizerConfig, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.optimizer_config = optimizer
+        self.rates: Mapping[str, float] = {}
+        """Factors of the learning rate, by the weight's name in the network; 1 for all others."""
+        self.dimensions: dict[str, int] = {}
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss = self.loss(self.normalise(batch))
+        loss = self.training_loss(self.normalise(batch))
         size = len(batch.targets)
         self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=True)
         return loss
+
+    def training_loss(self, sample: Sample) -> Tensor:
+        """Return the loss of a normalised sample that training minimises."""
+        return self.loss(sample)
+
+    def setup(self, stage: str) -> None:
+        """Keep how many dimensions the weights have, which sharding hides."""
+        self.dimensions = {name: weight.ndim for name, weight in self.network.named_parameters()}
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Limit the norm of the gradient; where weights are sharded, over all shards."""
+        sharded = self.trainer.strategy.model
+        if gradient_clip_val is not None and isinstance(sharded, FullyShardedDataParallel):
+            sharded.clip_grad_norm_(gradient_clip_val)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Take a step, then let the parts of the network that have an ``after_step`` follow it."""
+        super().optimizer_step(*args, **kwargs)
+        for part in self.network.modules():
+            if hasattr(part, "after_step"):
+                cast(Any, part).after_step()
 
     def progress(self, step: int) -> float:
         """Return the share of the training that ends with a step, by steps or by the clock.
@@ -81,15 +113,26 @@ class GradientModule(FittedModule):
                 share = max(share, used / (used + max(0.0, timer.time_remaining())))
         return min(1.0, share)
 
+    def _groups(self) -> list[dict[str, Any]]:
+        """Return the weights to fit, those of one decay and one learning rate together."""
+        config = self.optimizer_config
+        groups: dict[tuple[float, float], list[Tensor]] = {}
+        for name, weight in self.network.named_parameters():
+            if weight.requires_grad:
+                name = name.replace("_fsdp_wrapped_module.", "")
+                matrix = self.dimensions.get(name, weight.ndim) > 1
+                decay = config.weight_decay if matrix else 0.0
+                groups.setdefault((decay, self.rates.get(name, 1.0)), []).append(weight)
+        return [
+            {"params": weights, "weight_decay": decay, "lr": rate * config.learning_rate}
+            for (decay, rate), weights in groups.items()
+        ]
+
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimizer and its schedule; biases and gains do not decay."""
         config = self.optimizer_config
-        fitted = [weight for weight in self.network.parameters() if weight.requires_grad]
-        groups = [
-            {"params": [w for w in fitted if w.ndim > 1], "weight_decay": config.weight_decay},
-            {"params": [w for w in fitted if w.ndim <= 1], "weight_decay": 0.0},
-        ]
-        optimizer = OPTIMIZERS[config.name](groups, lr=config.learning_rate)
+        adam = {"betas": config.betas} if config.betas is not None else {}
+        optimizer = OPTIMIZERS[config.name](self._groups(), lr=config.learning_rate, **adam)
         whole_decay = (config.factor_per_epoch or 1.0) ** (self.trainer.max_epochs or 1)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer,

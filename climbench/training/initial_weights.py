@@ -1,17 +1,21 @@
 """Starting a training from the weights of another: fine-tuning and pretrained encoders."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Literal, Protocol, cast
 
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
 from climbench.errors import UserError
+from climbench.models.adapted import Adapted
 from climbench.store.provenance import file_sha256
 from climbench.tasks.sample import Signature
 from climbench.training.checkpoint import DAMAGE
+from climbench.training.fine_tuning import short_name
 
 console = Console(stderr=True)
 
@@ -19,14 +23,82 @@ console = Console(stderr=True)
 class Adapting(Protocol):
     """A network that can make use of weights that are not under its own names and sizes."""
 
-    def adapt_weights(
-        self, state: Mapping[str, Tensor], signature: Signature | None
-    ) -> tuple[dict[str, Tensor], list[str]]:
-        """Return the weights as this network has them, and the names of those it has changed."""
+    def adapt_weights(self, state: Mapping[str, Tensor], signature: Signature | None) -> Adapted:
+        """Return the weights as this network has them, and what was done to them."""
         ...
 
 
-def load_initial_weights(network: nn.Module, path: Path) -> str:
+@dataclass(frozen=True)
+class Line:
+    """What became of one weight of a file.
+
+    Attributes
+    ----------
+    weight
+        Its name in the file.
+    became
+        ``matched``, ``adapted`` or ``not matched``.
+    name
+        Its name in the network; empty where it is not matched.
+    how
+        What was done to it, or why it is of no use.
+    """
+
+    weight: str
+    became: Literal["matched", "adapted", "not matched"]
+    name: str = ""
+    how: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a network took from a file of weights.
+
+    Attributes
+    ----------
+    file
+        Name of the file.
+    lines
+        One for every weight of the file, in its order.
+    taken, new
+        Weights of the network that come from the file, and those that do not.
+    """
+
+    file: str
+    lines: tuple[Line, ...]
+    taken: tuple[str, ...]
+    new: tuple[str, ...]
+
+    def text(self) -> str:
+        """Return short lines: a count, then what happened to each weight, alike ones as one."""
+        counts: dict[tuple[str, str, str, str], int] = {}
+        for line in self.lines:
+            key = (line.became, short_name(line.weight), short_name(line.name), line.how)
+            counts[key] = counts.get(key, 0) + 1
+        whole = len(self.taken) + len(self.new)
+        texts = [f"initial weights of {self.file}: {len(self.taken)} of {whole} taken"]
+        for (became, weight, name, how), count in counts.items():
+            arrow = f" -> {name}" if name not in ("", weight) else ""
+            times = f" ({count})" if count > 1 else ""
+            texts.append(f"  {became:11s}  {weight}{arrow}{times}" + (f": {how}" if how else ""))
+        texts += [f"  {'new':11s}  {name}" for name in dict.fromkeys(map(short_name, self.new))]
+        return "\n".join(texts)
+
+    def write(self, path: Path) -> None:
+        """Write the whole report as JSON, under a temporary name first."""
+        partial = path.with_name(path.name + ".partial")
+        partial.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        partial.replace(path)
+
+
+def read_report(path: Path) -> Report:
+    """Return the report that :meth:`Report.write` wrote."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    lines = tuple(Line(**line) for line in values["lines"])
+    return Report(values["file"], lines, tuple(values["taken"]), tuple(values["new"]))
+
+
+def load_initial_weights(network: nn.Module, path: Path) -> Report:
     """Give a network the weights of a file, as far as names and sizes agree.
 
     Parameters
@@ -38,9 +110,8 @@ def load_initial_weights(network: nn.Module, path: Path) -> str:
 
     Returns
     -------
-    str
-        One line that says what was taken, what was changed on the way, what is new in the
-        network, and what in the file is of no use to it. It is also printed.
+    Report
+        What became of every weight of the file. It is also printed.
 
     Raises
     ------
@@ -48,25 +119,42 @@ def load_initial_weights(network: nn.Module, path: Path) -> str:
         If the file is missing or damaged, or none of its weights fits.
     """
     state, signature = _read(path)
-    changed: list[str] = []
+    adapted = Adapted(dict(state))
     if hasattr(network, "adapt_weights"):
-        state, changed = cast(Adapting, network).adapt_weights(state, signature)
+        adapted = cast(Adapting, network).adapt_weights(state, signature)
     own = network.state_dict()
-    fitting = {k: v for k, v in state.items() if k in own and own[k].shape == v.shape}
+    fitting = {
+        name: values
+        for name, values in adapted.weights.items()
+        if name in own and own[name].shape == values.shape
+    }
     if not fitting:
         raise UserError(
             f"no weight in {path} has the name and size of one in {type(network).__name__}: "
             "option 'initial_weights' needs the checkpoint of such a network."
         )
     network.load_state_dict(fitting, strict=False)
-    line = (
-        f"initial weights of {path.name}: {len(fitting)} of {len(own)} taken; "
-        f"changed: {_listed(name for name in changed if name in fitting)}; "
-        f"new: {_listed(own.keys() - fitting.keys())}; "
-        f"left out: {_listed(state.keys() - fitting.keys())}"
+    report = Report(
+        file=path.name,
+        lines=tuple(_line(name, values, adapted, own) for name, values in state.items()),
+        taken=tuple(fitting),
+        new=tuple(name for name in own if name not in fitting),
     )
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
-    return line
+    console.print(report.text(), soft_wrap=True, markup=False, highlight=False)
+    return report
+
+
+def _line(name: str, values: Tensor, adapted: Adapted, own: Mapping[str, Tensor]) -> Line:
+    """Return what became of a weight of the file."""
+    ours = adapted.origins.get(name, name)
+    how = adapted.changed.get(ours, "")
+    if ours not in own:
+        return Line(name, "not matched", how=how or "the network has no such weight")
+    found = adapted.weights.get(ours)
+    if found is None or found.shape != own[ours].shape:
+        sizes = f"{list(values.shape)} in the file, {list(own[ours].shape)} in the network"
+        return Line(name, "not matched", how=how if found is None else sizes)
+    return Line(name, "adapted" if how else "matched", ours, how)
 
 
 def initial_weights_hash(path: Path) -> str:
@@ -100,9 +188,3 @@ def _read(path: Path) -> tuple[Mapping[str, Tensor], Signature | None]:
     tensors = {str(name): v for name, v in state.items() if isinstance(v, Tensor)}
     record = content.get("climbench") if isinstance(content, dict) else None
     return tensors, Signature.from_dict(record["signature"]) if record else None
-
-
-def _listed(names: Any) -> str:
-    """Return names in order; the blocks of a network together, as ``blocks.*.norm``."""
-    short = {".".join("*" if part.isdigit() else part for part in n.split(".")) for n in names}
-    return ", ".join(sorted(short)) or "none"

@@ -7,13 +7,17 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from climbench.models.resizing import input_resize
 from climbench.tasks.sample import Sample, Signature
 from climbench.tasks.task import Normalisation
-from climbench.training.losses import row_weights, weighted_mse
+from climbench.training.losses import MeanSquaredError, row_weights
 
 
 class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not typed here
     """A network with the scaling of its channels.
+
+    Inputs on a grid of their own are interpolated bilinearly to that of the targets before the
+    network sees them, unless it says ``takes_coarse_inputs = True``.
 
     Parameters
     ----------
@@ -25,6 +29,8 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
         Scaling of every channel of the signature.
     record
         What a checkpoint says about itself: plain values.
+    criterion
+        The loss of an answer and a sample; by default the mean squared error.
     """
 
     weights: Tensor
@@ -35,15 +41,20 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
         signature: Signature,
         normalisation: Normalisation,
         record: dict[str, Any],
+        criterion: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.takes_missing = bool(getattr(network, "takes_missing_inputs", False))
         self.signature = signature
         self.normalisation = normalisation
         self.record = record
+        self.criterion = MeanSquaredError(signature) if criterion is None else criterion
         self.register_buffer("weights", row_weights(signature.latitude), persistent=False)
         for part in ("inputs", "forcings", "static", "targets"):
             self._register_scale(part, getattr(signature, part))
+        as_they_are = not signature.input_latitude or getattr(network, "takes_coarse_inputs", False)
+        self.resize = None if as_they_are else input_resize(signature)
 
     def _register_scale(self, part: str, channels: Sequence[str]) -> None:
         for name, values in zip(("mean", "std"), self.normalisation.scale(channels), strict=True):
@@ -51,14 +62,22 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
             self.register_buffer(f"{part}_{name}", column, persistent=False)
 
     def normalise(self, sample: Sample) -> Sample:
-        """Return the sample in normalised units."""
-        return sample._replace(
-            **{
-                part: (getattr(sample, part) - getattr(self, f"{part}_mean"))
-                / getattr(self, f"{part}_std")
-                for part in ("inputs", "forcings", "static", "targets")
-            }
-        )
+        """Return the sample in normalised units, as the network sees it.
+
+        Missing values (NaN) of all but the targets become 0, the training mean; those of inputs
+        stay for a network that ``takes_missing_inputs``.
+        """
+        parts = {
+            part: (getattr(sample, part) - getattr(self, f"{part}_mean"))
+            / getattr(self, f"{part}_std")
+            for part in ("inputs", "forcings", "static", "targets")
+        }
+        if self.resize is not None:
+            parts["inputs"] = self.resize.valid(parts["inputs"])
+        filled = ("forcings", "static") if self.takes_missing else ("inputs", "forcings", "static")
+        for part in filled:
+            parts[part] = parts[part].masked_fill(parts[part].isnan(), 0.0)
+        return sample._replace(**parts)
 
     def forward(self, sample: Sample) -> Tensor:
         """Return the answer to a sample, both in physical units, float32.
@@ -89,10 +108,10 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
         return torch.as_tensor(answer * self.targets_std + self.targets_mean)
 
     def loss(self, sample: Sample) -> Tensor:
-        """Return the loss of a normalised sample: the network's own, or the mean squared error."""
+        """Return the loss of a normalised sample: the network's own, or the criterion's."""
         if hasattr(self.network, "loss"):
             return torch.as_tensor(cast(Any, self.network).loss(sample, self.weights))
-        return weighted_mse(self.network(sample), sample.targets, self.weights)
+        return torch.as_tensor(self.criterion(self.network(sample), sample))
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the answer to a batch in physical units."""
@@ -101,7 +120,10 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Log the loss; its mean over the split does not depend on batches or ranks."""
         loss = self.loss(self.normalise(batch))
-        size = len(batch.targets)
+        size: Any = len(batch.targets)
+        missing = torch.isnan(batch.targets)
+        if missing.any():
+            size *= 1.0 - float((missing * self.weights).mean())
         self.log("validation/loss", loss, batch_size=size, sync_dist=True, prog_bar=True)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -1,23 +1,26 @@
 """Fitting a model to a task: every model goes through Lightning's ``Trainer.fit``."""
 
-import logging
+import copy
 import signal
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.strategies import FSDPStrategy
+from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
+from torch import nn
 
 from climbench.config import ModelConfig, TrainerConfig
 from climbench.errors import UserError
+from climbench.store.reading import Reading
+from climbench.tasks.forecasting import Forecasting, IterativeForecasting
 from climbench.tasks.task import Task
+from climbench.training.callbacks import JUDGE, callbacks_of
 from climbench.training.checkpoint import (
     build_module,
     describe,
@@ -25,20 +28,15 @@ from climbench.training.checkpoint import (
     save_checkpoint,
 )
 from climbench.training.data import SplitLoaders, steady_batch
-from climbench.training.initial_weights import load_initial_weights
+from climbench.training.fine_tuning import fine_tune
+from climbench.training.gradient import GradientModule
+from climbench.training.initial_weights import console, load_initial_weights, read_report
 from climbench.training.module import FittedModule
+from climbench.training.quiet import quiet
+from climbench.training.recomputation import recompute_blocks
 
 NAME = "checkpoint.ckpt"
 DECIDES = ("model", "task_hash", "seed")  # what makes two trainings the same training
-NOISE = (
-    ".*does not have many workers.*",  # workers lose against batched reading, see data.py
-    ".*returned `None`, this fit will run with no optimizer.*",  # closed forms
-    ".*isinstance.treespec, LeafSpec.*",  # lightning 2.6 with torch 2.13
-    ".*Checkpoint directory .* exists and is not empty.*",  # resuming
-    ".*The number of training batches .* is smaller than the logging interval.*",
-    ".*`training_step` returned `None`.*",  # closed forms
-    ".*can be set to make use of.*",
-)
 
 
 def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Path) -> Path:
@@ -46,8 +44,9 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
 
     A network is fitted until ``max_epochs``, ``max_minutes``, or ``patience`` epochs without a
     better loss on the validation split, whose best weights are kept. A closed-form model sees
-    each training sample once. An interrupted training continues from ``directory/last.ckpt``; a
-    finished one is not repeated.
+    each training sample once. An interrupted training continues from ``directory/last.ckpt``, in
+    the middle of an epoch too, to the weights that it would have had; a finished one is not
+    repeated.
 
     Parameters
     ----------
@@ -63,7 +62,8 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
     Returns
     -------
     Path
-        ``directory/checkpoint.ckpt``, for :func:`climbench.training.load_checkpoint`.
+        ``directory/checkpoint.ckpt``, for :func:`climbench.training.load_checkpoint`. Beside it
+        ``initial_weights.json`` says what became of each weight of that file.
 
     Raises
     ------
@@ -71,10 +71,19 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         If the model does not fit the task, the folder holds another training, or the loss
         becomes infinite.
     """
+    if model.fit_on != "train" and getattr(type(task), "split", None) is not Forecasting.split:
+        raise UserError(
+            f"option 'fit_on' = {model.fit_on} of '{model.name}' is for forecasting: leave it out."
+        )
     if model.batch_size is not None:
         trainer = trainer.model_copy(update={"batch_size": model.batch_size})
+    task.reading = Reading(trainer.reader, trainer.reader_memory)
     directory.mkdir(parents=True, exist_ok=True)
     target, last = directory / NAME, directory / "last.ckpt"
+    if model.rollout is not None and not isinstance(task, IterativeForecasting):
+        raise UserError(
+            f"model '{model.name}' has the option 'rollout': it needs task=iterative_forecasting."
+        )
     record = describe(task, model, trainer)
     for path in (target, last):
         _check_same_training(path, record)
@@ -83,29 +92,40 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
     with quiet():
         L.seed_everything(trainer.seed, workers=True, verbose=False)
         module = build_module(record)
+        _check_pairs(task, module.network, model.name)
         try:
             fitting = _trainer(model, trainer, directory)
         except (MisconfigurationException, ValueError) as error:
             raise UserError(f"the options of 'trainer' do not fit this machine: {error}") from error
+        check_launcher(fitting, trainer.strategy)
         if model.optimizer is None:
             steady = steady_batch(task.signature, trainer.batch_size)
             trainer = trainer.model_copy(update={"batch_size": steady})
-        loaders = SplitLoaders(task, trainer)
+        steps = None if model.rollout is None else model.rollout.steps[-1]
+        loaders = SplitLoaders(task, trainer, model.fit_on, steps)
         resume = str(last) if last.exists() else None
-        if model.initial_weights is not None and resume is None:
-            load_initial_weights(module.network, model.initial_weights)
+        _start(module, model, directory, fresh=resume is None)
+        fitted = _prepare(module, model, trainer, fitting)
         try:
             fitting.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
         except SIGTERMException as stop:  # which by itself exits as if all were done
             raise SystemExit(128 + signal.SIGTERM) from stop
         if fitting.is_global_zero:
-            if model.optimizer is not None:
-                _take_best(directory / "best.ckpt", module, model.name)
-            save_checkpoint(module, target)
-            for path in (last, directory / "best.ckpt"):
-                path.unlink(missing_ok=True)
+            _keep(fitted, model, fitting, directory)
         fitting.strategy.barrier()
     return target
+
+
+def _keep(module: FittedModule, model: ModelConfig, fitting: L.Trainer, directory: Path) -> None:
+    """Write the checkpoint of the best weights, and remove what resuming would have needed."""
+    best = directory / "best.ckpt"
+    if model.optimizer is not None:
+        _take_best(best, module, model.name)
+    elif JUDGE in fitting.callback_metrics:
+        module.record["validation_loss"] = float(fitting.callback_metrics[JUDGE])
+    save_checkpoint(module, directory / NAME)
+    for path in (directory / "last.ckpt", best):
+        path.unlink(missing_ok=True)
 
 
 def _check_same_training(path: Path, record: dict[str, Any]) -> None:
@@ -120,6 +140,56 @@ def _check_same_training(path: Path, record: dict[str, Any]) -> None:
             )
 
 
+def _start(module: FittedModule, model: ModelConfig, directory: Path, fresh: bool) -> None:
+    """Give a module its initial weights, unless its training goes on, and freeze what stays."""
+    report, tuning = directory / "initial_weights.json", model.fine_tuning
+    if model.initial_weights is not None and fresh:
+        load_initial_weights(module.network, model.initial_weights).write(report)
+    if tuning is None:
+        return
+    if tuning.pretrained_rate != 1.0 and isinstance(module, GradientModule):
+        module.rates = dict.fromkeys(read_report(report).taken, tuning.pretrained_rate)
+    console.print(fine_tune(module.network, tuning), markup=False, highlight=False)
+
+
+def _prepare(
+    module: FittedModule, model: ModelConfig, trainer: TrainerConfig, fitting: L.Trainer
+) -> FittedModule:
+    """Prepare a module for its machine, and return the one that the best weights go into."""
+    if trainer.activation_checkpointing:
+        recompute_blocks(module.network)
+    sharded = isinstance(fitting.strategy, FSDPStrategy)
+    if sharded and model.optimizer is not None and model.optimizer.average_decay is not None:
+        raise UserError("option 'optimizer.average_decay' needs whole weights: take trainer=ddp.")
+    plain = copy.deepcopy(module) if sharded else module
+    if trainer.compile:
+        module.network.compile()
+    return plain
+
+
+def check_launcher(fitting: L.Trainer, strategy: str) -> None:
+    """Refuse to start other processes by a command that is no script, such as ours."""
+    starts_scripts = isinstance(fitting.strategy.launcher, _SubprocessScriptLauncher)
+    external = starts_scripts and fitting.strategy.cluster_environment.creates_processes_externally
+    if starts_scripts and not external and fitting.world_size > 1:
+        if not Path(sys.argv[0]).is_file():
+            raise UserError(
+                f"option 'trainer.strategy' = {strategy} with {fitting.world_size} devices: start "
+                "it with `torchrun --nproc-per-node=N --no-python climbench ...` or `srun`, or "
+                "take trainer.strategy=ddp_spawn."
+            )
+
+
+def _check_pairs(task: Task, network: nn.Module, name: str) -> None:
+    """Refuse to learn pairs from archives whose dates are not of the same weather."""
+    if getattr(task, "synchronous", True) or not getattr(network, "learns_from_pairs", True):
+        return
+    raise UserError(
+        f"'{name}' learns from pairs of inputs and targets, and this task is not synchronous: "
+        "its dates are no pairs. Take quantile_mapping, bcsd or an interpolation."
+    )
+
+
 def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.Trainer:
     by_gradient = model.optimizer is not None
     minutes = trainer.max_minutes if by_gradient else None
@@ -132,8 +202,10 @@ def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.T
         max_epochs=model.max_epochs if by_gradient else 1,
         max_time=timedelta(minutes=minutes) if minutes else None,
         gradient_clip_val=model.optimizer.gradient_clip if model.optimizer else None,
+        accumulate_grad_batches=trainer.accumulate_batches if by_gradient else 1,
+        sync_batchnorm=trainer.sync_batchnorm,
         deterministic=trainer.deterministic,
-        callbacks=_callbacks(model, directory) if by_gradient else [],
+        callbacks=callbacks_of(model, trainer, directory) if by_gradient else [],
         enable_checkpointing=by_gradient,
         logger=CSVLogger(directory, name="logs"),
         enable_progress_bar=trainer.progress_bar,
@@ -141,19 +213,6 @@ def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.T
         num_sanity_val_steps=0,
         use_distributed_sampler=False,  # Batches deals out the samples, none of them twice
     )
-
-
-def _callbacks(model: ModelConfig, directory: Path) -> list[Callback]:
-    best = ModelCheckpoint(
-        directory,
-        filename="best",
-        monitor="validation/loss",
-        save_last=True,
-        enable_version_counter=False,
-    )
-    if model.patience is None:
-        return [best]
-    return [best, EarlyStopping("validation/loss", patience=model.patience)]
 
 
 def _take_best(path: Path, module: FittedModule, name: str) -> None:
@@ -167,18 +226,4 @@ def _take_best(path: Path, module: FittedModule, name: str) -> None:
             "lower the learning rate or check the data for outliers."
         )
     module.load_state_dict(best["state_dict"])
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Hide the warnings and advertisements of Lightning that tell the user nothing."""
-    log = logging.getLogger("lightning.pytorch")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in NOISE:
-                warnings.filterwarnings("ignore", message)
-            yield
-    finally:
-        log.setLevel(level)
+    module.record["validation_loss"] = float(score)

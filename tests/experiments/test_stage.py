@@ -1,5 +1,8 @@
 """Stages are recognised by the hash of what went into them, and are never half there."""
 
+import threading
+import time
+
 import pytest
 
 from climbench.experiments.stage import MARKER, Stage
@@ -51,3 +54,43 @@ def test_a_folder_without_marker_is_replaced(tmp_path):
     stage.run(write("whole"))
     assert (stage.directory / "result.txt").read_text() == "whole"
     assert (stage.directory / MARKER).is_file()
+
+
+def test_a_stage_that_another_process_makes_is_waited_for(tmp_path):
+    stage = Stage("train/resnet", {"seed": 0}, tmp_path)
+    begun, other = threading.Event(), []
+
+    def slow(folder):
+        begun.set()
+        while not waiting.is_alive():
+            time.sleep(0.01)
+        write("first")(folder)
+
+    waiting = threading.Thread(target=lambda: other.append(stage.run(write("second"))))
+    first = threading.Thread(target=lambda: stage.run(slow))
+    first.start()
+    begun.wait()
+    waiting.start()
+    first.join()
+    waiting.join()
+    assert (other[0] / "result.txt").read_text() == "first"
+
+
+def test_of_the_processes_of_one_training_the_first_finishes_the_stage(tmp_path, monkeypatch):
+    stage = Stage("train/resnet", {"seed": 0}, tmp_path)
+    monkeypatch.setenv("RANK", "1")
+    done = []
+
+    def work(folder):
+        done.append(folder)
+        assert not stage.finished
+
+    second = threading.Thread(target=lambda: stage.run(work))
+    second.start()
+    while not done:
+        time.sleep(0.01)
+    assert second.is_alive()
+    monkeypatch.setenv("RANK", "0")
+    stage.run(write("whole"))
+    second.join()
+    assert done == [tmp_path / f"{stage.directory.relative_to(tmp_path)}.partial"]

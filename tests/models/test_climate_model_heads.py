@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from climbench.config import FineTuningConfig
 from climbench.errors import UserError
 from climbench.models.climate_model_heads import ClimateModelHeads, Heads
 from climbench.testing.model_contract import CHECKS, GLOBAL, random_sample
+from climbench.training.fine_tuning import fine_tune
 
 THREE = replace(GLOBAL, climate_models=("CanESM5", "MIROC6", "NorESM2-LM"))
 CNN = {"_target_": "climbench.models.cnn_lstm.CNNLSTM", "filters": 4, "hidden": 4}
@@ -75,7 +77,8 @@ def test_climate_models_start_alike_and_only_those_met_learn(kind):
 def test_a_new_climate_model_starts_from_the_mean_of_the_known(kind):
     known = shaken(kind=kind)
     new = replace(THREE, climate_models=("NorESM2-LM", "TaiESM1"))
-    adapted, changed = model(new, kind=kind).adapt_weights(known.state_dict(), THREE)
+    found = model(new, kind=kind).adapt_weights(known.state_dict(), THREE)
+    adapted, changed = found.weights, found.changed
     parts = {n: w for n, w in known.named_parameters() if not n.startswith("backbone.")}
     assert set(changed) == set(parts)
     for name, weight in parts.items():
@@ -92,12 +95,14 @@ def test_a_new_climate_model_starts_from_the_mean_of_the_known(kind):
 def test_a_network_without_heads_becomes_the_shared_one():
     network = model()
     plain = network.backbone.state_dict()
-    adapted, changed = network.adapt_weights(plain, GLOBAL)
-    assert changed == [] and set(adapted) == {f"backbone.{name}" for name in plain}
+    adapted = network.adapt_weights(plain, GLOBAL)
+    assert not adapted.changed
+    assert set(adapted.weights) == {f"backbone.{name}" for name in plain}
 
 
 def test_a_frozen_backbone_keeps_its_weights_and_running_means():
-    network = model(backbone=UNET, freeze_backbone=True).train()
+    network = model(backbone=UNET).train()
+    fine_tune(network, FineTuningConfig(trainable="heads"))
     before = {name: value.clone() for name, value in network.state_dict().items()}
     optimizer = torch.optim.SGD([w for w in network.parameters() if w.requires_grad], lr=0.1)
     network(random_sample(THREE, 4)).square().mean().backward()

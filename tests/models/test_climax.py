@@ -5,16 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import conv2d, gelu, layer_norm, linear, multi_head_attention_forward
+from small_climax import HEADS, OPTIONS, WIDTH, authors_weights, shaken
+from torch.nn.functional import gelu, interpolate, layer_norm, linear, multi_head_attention_forward
 
-from climbench.models.climax import (
-    ClimaXEncoder,
-    resize_positions,
-    translate_authors_weights,
-    waves,
-)
+from climbench.config import FineTuningConfig
+from climbench.models.climax import waves
 from climbench.models.climax_projection import ClimaXProjection
+from climbench.models.climax_weights import translate_authors_weights
+from climbench.models.patch_positions import PatchCentres, positions_on
 from climbench.testing.model_contract import GLOBAL, random_sample
+from climbench.training.fine_tuning import fine_tune
 
 PUBLISHED = replace(
     GLOBAL,
@@ -28,8 +28,8 @@ PUBLISHED = replace(
     longitude=tuple(5.625 * column for column in range(64)),
 )
 SMALL = replace(PUBLISHED, history=3, latitude=GLOBAL.latitude, longitude=GLOBAL.longitude)
-WIDTH, HEADS = 16, 2
-OPTIONS = {"patch_size": 2, "embed_dim": WIDTH, "depth": 2, "num_heads": HEADS}
+EMBEDS = {"tokens", "variables", "variable_query", "variable_attention"}
+TOKENS = ("encoder.tokens.weight", "encoder.tokens.bias")
 
 
 def small(signature=SMALL, **options):
@@ -37,61 +37,18 @@ def small(signature=SMALL, **options):
     return ClimaXProjection(signature, **(OPTIONS | options)).eval()
 
 
-def authors_weights(prefix="net.", variables=48, patches=(4, 8), depth=2):
-    """Return random weights in the layout of the authors' checkpoints."""
-    torch.manual_seed(1)
-    shapes = {
-        "var_embed": (1, variables, WIDTH),
-        "var_query": (1, 1, WIDTH),
-        "pos_embed": (1, patches[0] * patches[1], WIDTH),
-        "var_agg.in_proj_weight": (3 * WIDTH, WIDTH),
-        "var_agg.in_proj_bias": (3 * WIDTH,),
-        "var_agg.out_proj.weight": (WIDTH, WIDTH),
-        "var_agg.out_proj.bias": (WIDTH,),
-        "lead_time_embed.weight": (WIDTH, 1),
-        "lead_time_embed.bias": (WIDTH,),
-        "norm.weight": (WIDTH,),
-        "norm.bias": (WIDTH,),
-        "head.0.weight": (WIDTH, WIDTH),
-        "head.0.bias": (WIDTH,),
-    }
-    for number in range(variables):
-        shapes[f"token_embeds.{number}.proj.weight"] = (WIDTH, 1, 2, 2)
-        shapes[f"token_embeds.{number}.proj.bias"] = (WIDTH,)
-    for number in range(depth):
-        for name, (rows, columns) in {
-            "norm1": (WIDTH, None),
-            "attn.qkv": (3 * WIDTH, WIDTH),
-            "attn.proj": (WIDTH, WIDTH),
-            "norm2": (WIDTH, None),
-            "mlp.fc1": (4 * WIDTH, WIDTH),
-            "mlp.fc2": (WIDTH, 4 * WIDTH),
-        }.items():
-            shapes[f"blocks.{number}.{name}.weight"] = (rows, columns) if columns else (rows,)
-            shapes[f"blocks.{number}.{name}.bias"] = (rows,)
-    return {prefix + name: torch.randn(shape) for name, shape in shapes.items()}
-
-
 def test_parameters_are_those_published():
     with torch.device("meta"):
-        whole, frozen = (
-            ClimaXProjection(PUBLISHED),
-            ClimaXProjection(PUBLISHED, freeze_encoder=True),
-        )
-    count = sum(weight.numel() for weight in whole.parameters())
-    trainable = sum(weight.numel() for weight in frozen.parameters() if weight.requires_grad)
+        model = ClimaXProjection(PUBLISHED)
+    count = sum(weight.numel() for weight in model.parameters())
+    fine_tune(model, FineTuningConfig(trainable="frozen"))
+    trainable = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
     assert (round(count / 1e6, 1), round(trainable / 1e6, 2)) == (111.8, 11.09)
 
 
-def test_encoder_of_48_variables_is_the_published_forecast_model_without_its_head():
-    head = 2 * (1024 * 1024 + 1024) + 1024 * 48 * 4 + 48 * 4
-    with torch.device("meta"):
-        encoder = ClimaXEncoder(PUBLISHED, 48, 2, 1024, 8, 16, 4.0, 0.1, 0.1)
-    assert sum(weight.numel() for weight in encoder.parameters()) + head == 108_088_512
-
-
 def test_only_the_blocks_are_frozen_and_not_their_norms():
-    model = small(freeze_encoder=True)
+    model = small()
+    fine_tune(model, FineTuningConfig(trainable="frozen"))
     frozen = {name for name, weight in model.named_parameters() if not weight.requires_grad}
     assert len(frozen) == 2 * 8  # four linear maps in each block
     assert all(name.startswith("encoder.blocks.") for name in frozen)
@@ -100,38 +57,43 @@ def test_only_the_blocks_are_frozen_and_not_their_norms():
 
 
 def test_each_patch_is_the_attention_of_a_query_to_its_variables():
-    encoder = small().encoder
-    encoder.variable_query.data.normal_()
+    encoder = shaken(small()).encoder
     maps = torch.randn(2, 4, *SMALL.shape)
-    tokens = []
-    for at in range(4):  # every variable with its own convolution
-        own = slice(WIDTH * at, WIDTH * (at + 1))
-        weight, bias = encoder.tokens.weight[own], encoder.tokens.bias[own]
-        patches = conv2d(maps[:, at : at + 1], weight, bias, stride=2).flatten(2)
-        tokens.append(patches.transpose(1, 2) + encoder.variables[at])
-    each = torch.stack(tokens, dim=2).detach()  # [batch, patch, variable, width]
-    attention = encoder.variable_attention
-    query, key, value = (
-        linear(x, weight, bias).unflatten(-1, (HEADS, -1))
-        for x, weight, bias in zip(
-            (encoder.variable_query[0, 0], each, each),
-            attention.in_proj_weight.chunk(3),
-            attention.in_proj_bias.chunk(3),
-            strict=True,
-        )
-    )
-    likeness = (torch.einsum("hc,bpvhc->bphv", query, key) / (WIDTH / HEADS) ** 0.5).softmax(-1)
-    mean = torch.einsum("bphv,bpvhc->bphc", likeness, value).flatten(2)
-    expected = linear(mean, attention.out_proj.weight, attention.out_proj.bias)
-    torch.testing.assert_close(encoder.aggregate(maps), expected)
+    tokens = encoder.tokens(maps).flatten(2).unflatten(1, (4, WIDTH)).permute(0, 3, 1, 2)
+    each = (tokens + encoder.variables).flatten(0, 1)  # [batch * patch, variable, width]
+    query = encoder.variable_query.expand(len(each), -1, -1)
+    expected, _ = encoder.variable_attention(query, each, each)  # that of torch
+    found = encoder.aggregate(maps)
+    torch.testing.assert_close(found, expected[:, 0].unflatten(0, (2, -1)), rtol=1e-4, atol=1e-4)
+
+    weights = dict(encoder.named_parameters())
+    used = [name for name in weights if name.split(".")[0] in EMBEDS]
+    toward = torch.randn_like(found)
+    gradients = [
+        torch.autograd.grad((answer * toward).sum(), [weights[name] for name in used])
+        for answer in (found, expected[:, 0].unflatten(0, (2, -1)))
+    ]
+    for name, ours, theirs in zip(used, *gradients, strict=True):
+        scale = theirs.abs().max()
+        torch.testing.assert_close(ours / scale, theirs / scale, rtol=1e-4, atol=1e-4, msg=name)
+
+
+def test_the_tokens_of_variables_are_never_made():
+    encoder, sizes = small().encoder, []
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: sizes.append(t.numel()) or t, lambda t: t
+    ):
+        encoder.aggregate(torch.randn(64, 4, *SMALL.shape))
+    patches = 64 * 32
+    assert max(sizes) == patches * 4 * (4 + 1) * HEADS < patches * 4 * WIDTH * 3
 
 
 def test_the_authors_weights_compute_what_theirs_do():
     model, theirs = small(), authors_weights()
-    adapted, changed = model.adapt_weights(theirs, None)
-    assert changed == []
-    left_out = model.load_state_dict(adapted, strict=False).unexpected_keys
-    assert {name.split(".")[1] for name in left_out} == {"token_embeds", "var_embed", "head"}
+    adapted = model.adapt_weights(theirs, None)
+    assert set(adapted.changed) == {"encoder.variables", *TOKENS}  # those of other variables
+    left_out = model.load_state_dict(adapted.weights, strict=False).unexpected_keys
+    assert {name.split(".")[0] for name in left_out} == {"head"}
 
     tokens = torch.randn(2, 32, WIDTH)
     expected = tokens
@@ -156,28 +118,46 @@ def test_the_authors_weights_compute_what_theirs_do():
 
 def test_names_of_older_files_are_known():
     old = {"net.channel_query": torch.ones(1, 1, 4), "net.channel_agg.in_proj_bias": torch.ones(12)}
-    assert set(translate_authors_weights(old)) == {
-        "variable_query",
-        "variable_attention.in_proj_bias",
+    assert set(translate_authors_weights(old).weights) == {
+        "encoder.variable_query",
+        "encoder.variable_attention.in_proj_bias",
     }
 
 
-def test_positions_of_another_resolution_are_interpolated():
-    row, column = np.meshgrid(np.arange(8.0), np.arange(16.0), indexing="ij")
-    slopes = torch.tensor(np.stack([row, column, np.ones((8, 16))], -1)).reshape(-1, 3).float()
-    resized = resize_positions(slopes, (4, 8)).reshape(4, 8, 3)
-    inside = resized[1:-1, 1:-1].numpy()  # splines keep straight lines except at the edges
-    np.testing.assert_allclose(inside[..., 0], 2 * row[1:3, 1:7] + 0.5, atol=1e-5)
-    np.testing.assert_allclose(inside[..., 1], 2 * column[1:3, 1:7] + 0.5, atol=1e-5)
-    np.testing.assert_allclose(resized[..., 2], 1, atol=1e-6)
-    assert resize_positions(slopes, (8, 16)) is slopes
+def globe(rows, columns):
+    """Patches whose first row and column begin at the south pole and at Greenwich."""
+    latitude = -90 + 180 / rows * (np.arange(rows) + 0.5)
+    return PatchCentres(latitude, 360 / columns * (np.arange(columns) + 0.5), periodic=True)
+
+
+@pytest.mark.parametrize("patches", [(8, 32), (3, 5), (4, 8)])
+def test_positions_of_another_resolution_are_those_of_torch(patches):
+    positions = torch.randn(32, WIDTH)
+    expected = interpolate(positions.T.reshape(1, WIDTH, 4, 8), patches, mode="bicubic")
+    found = positions_on(positions, globe(4, 8), globe(*patches))
+    torch.testing.assert_close(found.T.reshape(expected.shape), expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("west", [45.0, 360.0 + 45.0, -315.0])
+def test_a_region_gets_the_positions_of_its_patches_in_either_convention(west):
+    positions = torch.arange(32.0)[:, None].expand(-1, 2).contiguous()
+    whole = globe(4, 8)
+    part = PatchCentres(whole.latitude[2:], west + 22.5 + np.array([0.0, 45.0]), periodic=False)
+    assert positions_on(positions, whole, part)[:, 0].tolist() == [17.0, 18.0, 25.0, 26.0]
+
+
+def test_a_region_across_greenwich_finds_the_patches_on_both_sides():
+    positions = torch.arange(32.0)[:, None]
+    whole = globe(4, 8)
+    part = PatchCentres(whole.latitude[:1], np.array([337.5, 382.5]), periodic=False)
+    assert positions_on(positions, whole, part)[:, 0].tolist() == [7.0, 0.0]
 
 
 def test_weights_of_another_grid_are_taken_with_their_positions_interpolated():
-    coarse = replace(SMALL, latitude=SMALL.latitude[:4], longitude=SMALL.longitude[:8])
-    adapted, changed = small().adapt_weights(small(coarse).state_dict(), coarse)
-    assert changed == ["encoder.positions"]
-    assert adapted["encoder.positions"].shape == (32, WIDTH)
+    coarse = replace(SMALL, latitude=SMALL.latitude[::2], longitude=SMALL.longitude[::2])
+    adapted = small().adapt_weights(small(coarse).state_dict(), coarse)
+    assert set(adapted.changed) == {"encoder.positions"}
+    assert adapted.weights["encoder.positions"].shape == (32, WIDTH)
 
 
 def test_waves_are_sines_and_cosines_of_the_place():

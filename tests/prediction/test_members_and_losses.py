@@ -18,7 +18,7 @@ from climbench.prediction import predict
 from climbench.tasks import Emulation
 from climbench.training import train
 from climbench.training.checkpoint import load_checkpoint
-from climbench.training.losses import weighted_mse
+from climbench.training.losses import MeanSquaredError
 
 TRAINER = TrainerConfig(progress_bar=False, accelerator="cpu", devices=1, batch_size=16)
 ADAM = OptimizerConfig(name="adam", learning_rate=0.05, schedule="constant", gradient_clip=None)
@@ -236,5 +236,5 @@ def test_without_a_loss_of_its_own_it_is_the_mean_squared_error(task, tmp_path):
     checkpoint = train(task, model(Scaled, optimizer=ADAM, max_epochs=1), TRAINER, tmp_path / "m")
     module = load_checkpoint(checkpoint)
     sample = module.normalise(task.split("train").__getitems__([0, 3, 9]))
-    expected = weighted_mse(module.network(sample), sample.targets, module.weights)
+    expected = MeanSquaredError(module.signature)(module.network(sample), sample)
     assert module.loss(sample).item() == expected.item() > 0

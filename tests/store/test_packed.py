@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from climbench.errors import UserError
 from climbench.store import PackedReader, open_store, pack
-from climbench.store.reader import map_shards
+from climbench.store.reader import shard_files
 
 CHANNELS = ["2m_temperature", "temperature_850", "orography"]
 METHODS = ["mmap", "ram", "zarr"]
@@ -155,7 +155,7 @@ def test_files_of_another_order_are_read_by_zarr(weather, tmp_path):
     path = pack(weather, CHANNELS, tmp_path, "key")
     shard = path / "fields" / "c" / "0" / "0" / "0" / "0"
     array = zarr.open_array(path / "fields", mode="r")
-    assert map_shards(path / "fields", array) is not None
+    assert shard_files(path / "fields", array) is not None
     shard.rename(shard.with_name("lost"))
     assert PackedReader(path, "mmap").method == "zarr"
     assert np.isnan(PackedReader(path, "mmap")[np.array([0])]).all()
@@ -179,7 +179,7 @@ def test_auto_takes_memory_for_small_caches_and_says_so(weather, tmp_path, monke
     path = pack(weather, CHANNELS, tmp_path, "key")
     with caplog.at_level("INFO"):
         assert PackedReader(path).method == "ram"
-        monkeypatch.setattr("climbench.store.reader.RAM_BYTES", 100)
+        monkeypatch.setattr("climbench.store.reader.free_memory", lambda: 100)
         assert PackedReader(path).method == "mmap"
     assert [record.message.split()[-1] for record in caplog.records] == ["ram", "mmap"]
 

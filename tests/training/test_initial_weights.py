@@ -1,20 +1,23 @@
-"""A training may start from the weights of another, and says in one line what it took."""
+"""A training may start from the weights of another, and says what became of each."""
 
 from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
+from small_climax import OPTIONS as OPTIONS_OF_CLIMAX
+from small_climax import authors_weights
 from small_stores import weather, write_store
 from small_training import OPTIONS, TRAINER, convolution
 
 from climbench.errors import UserError
 from climbench.models.climate_model_heads import ClimateModelHeads
+from climbench.models.climax_forecasting import ClimaX
 from climbench.models.climax_projection import ClimaXProjection
 from climbench.tasks import DirectForecasting
 from climbench.testing.model_contract import GLOBAL
 from climbench.training import load_checkpoint, train
-from climbench.training.initial_weights import load_initial_weights
+from climbench.training.initial_weights import load_initial_weights, read_report
 
 SMALL = {"patch_size": 2, "embed_dim": 8, "depth": 2, "num_heads": 2}
 CNN = {"_target_": "climbench.models.cnn_lstm.CNNLSTM", "filters": 4, "hidden": 4}
@@ -46,23 +49,35 @@ def test_training_starts_from_a_checkpoint(task, tmp_path):
         torch.testing.assert_close(weight, again[name], rtol=0, atol=1e-6)
 
 
-def test_the_line_says_what_was_taken_changed_new_and_left_out(tmp_path):
-    width = SMALL["embed_dim"]
-    theirs = {
-        "net.pos_embed": torch.zeros(1, 8, width),  # 2 x 4 patches; the network has 4 x 8
-        "net.blocks.0.norm1.weight": torch.full((width,), 2.0),
-        "net.blocks.1.norm1.weight": torch.full((width,), 3.0),
-        "net.head.0.bias": torch.zeros(width),
-    }
+def test_the_report_says_what_became_of_every_weight(tmp_path):
+    theirs = authors_weights(variables=48, patches=(2, 4))  # the network has 4 x 8
+    theirs["net.other"] = torch.zeros(1)
+    theirs["net.norm.bias"] = torch.zeros(3)
     torch.save({"state_dict": theirs, "epoch": 3}, tmp_path / "climax.ckpt")
-    network = ClimaXProjection(GLOBAL, **SMALL)
-    line = load_initial_weights(network, tmp_path / "climax.ckpt")
+    network = ClimaX(GLOBAL, decoder_depth=1, **OPTIONS_OF_CLIMAX)
+    report = load_initial_weights(network, tmp_path / "climax.ckpt")
+    lines = {line.weight: line for line in report.lines}
+    assert set(lines) == set(theirs)
+    assert lines["net.blocks.1.norm1.weight"].became == "matched"
+    assert lines["net.blocks.1.norm1.weight"].name == "encoder.blocks.1.attention.0.weight"
+    assert lines["net.pos_embed"].became == "adapted"
+    assert lines["net.pos_embed"].how.startswith("interpolated from 2 x 4 to the places of 4 x 8")
+    token = lines["net.token_embeds.7.proj.weight"]
+    assert (token.became, token.name) == ("adapted", "encoder.tokens.weight")
+    assert token.how.endswith("new: carbon_dioxide, toa_incident_solar_radiation")
+    assert lines["net.other"].how == "the network has no such weight"
+    assert lines["net.norm.bias"].how == "[3] in the file, [16] in the network"
+    assert {n for n, line in lines.items() if line.became == "not matched"} == {
+        "net.other",
+        "net.norm.bias",
+    }
+    assert {"encoder.names", "encoder.norm.bias", "earlier", "later"} == set(report.new)
     own = len(network.state_dict())
-    assert line.startswith(f"initial weights of climax.ckpt: 3 of {own} taken; changed: encoder.p")
-    assert "encoder.blocks.*.attention.*.project.bias" in line.split("; ")[2]
-    assert line.endswith("left out: net.head.*.bias")
-    assert network.encoder.blocks[1].attention[0].weight.tolist() == [3.0] * width
-    assert not network.encoder.positions.any()
+    assert report.text().startswith(f"initial weights of climax.ckpt: {own - 4} of {own} taken\n")
+    blocks = "net.blocks.*.mlp.fc1.weight -> encoder.blocks.*.perceptron.*.weight (2)"
+    assert f"  matched      {blocks}\n" in report.text()
+    report.write(tmp_path / "report.json")
+    assert read_report(tmp_path / "report.json") == report
 
 
 def test_a_super_emulator_is_fine_tuned_to_an_unseen_climate_model(tmp_path):
@@ -71,8 +86,9 @@ def test_a_super_emulator_is_fine_tuned_to_an_unseen_climate_model(tmp_path):
     known.embedding.data = torch.tensor([[1.0, 2.0], [3.0, 6.0]])
     path = saved(tmp_path / "super.ckpt", known, old)
     network = ClimateModelHeads(replace(old, climate_models=("NorESM2-LM",)), CNN, "embedding", 2)
-    line = load_initial_weights(network, path)
-    assert "changed: embedding; new: none; left out: none" in line
+    report = load_initial_weights(network, path)
+    adapted = [line.weight for line in report.lines if line.became == "adapted"]
+    assert (adapted, report.new) == (["embedding"], ())
     assert network.embedding.tolist() == [[2.0, 4.0]]
     assert torch.equal(network.backbone.head.weight, known.backbone.head.weight)
 

@@ -1,5 +1,8 @@
 """Every sample once in an epoch, for any number of ranks, workers and batches."""
 
+import threading
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +16,7 @@ from climbench.config import TrainerConfig
 from climbench.errors import UserError
 from climbench.tasks import DirectForecasting
 from climbench.training import load_checkpoint
-from climbench.training.data import Batches, SplitLoaders, load
+from climbench.training.data import Batches, Loader, SplitLoaders, read_ahead
 
 OPTIONS = {
     "inputs": ["geopotential_500"],
@@ -67,17 +70,133 @@ def test_the_order_changes_with_the_epoch_and_comes_back():
     assert orders[0] != sorted(orders[0])
 
 
-@pytest.mark.parametrize(("workers", "ranks"), [(0, 1), (0, 2), (1, 1), (2, 1)])
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    ("workers", "ranks"),
+    [(0, 1), (0, 2), (0, 3), (2, 1), slow(1, 1), slow(5, 1), slow(1, 2), slow(2, 3)],
+)
 def test_workers_and_ranks_cover_every_window_once(task, workers, ranks):
     samples = task.split("train")
     seen, inputs = [], {}
     for rank in range(ranks):
-        for batch in load(samples, Batches(len(samples), 16, True, 0, rank, ranks), workers):
+        for batch in Loader(samples, Batches(len(samples), 16, True, 0, rank, ranks), workers):
             seen += batch.index.tolist()
             inputs |= dict(zip(batch.index.tolist(), batch.inputs, strict=True))
     assert sorted(seen) == list(range(len(samples))) == list(range(80 - 4))
     whole = samples.__getitems__(range(len(samples)))
     assert torch.equal(torch.stack([inputs[i] for i in range(len(samples))]), whole.inputs)
+
+
+@pytest.mark.parametrize("workers", [0, slow(1), slow(2), slow(5)])
+def test_neither_workers_nor_thread_change_the_order(task, workers):
+    samples = task.split("train")
+    batches = Batches(len(samples), 16, True)
+    loader = Loader(samples, batches, workers)
+    for epoch in (0, 1):
+        batches.set_epoch(epoch)
+        expected = list(batches)
+        assert [batch.index.tolist() for batch in loader] == expected
+        plain = Loader(samples, batches, ahead=0)
+        assert [batch.index.tolist() for batch in plain] == expected
+
+
+def test_the_epoch_may_be_set_after_the_iterator_is_made(task):
+    samples = task.split("train")
+    batches = Batches(len(samples), 16, True)
+    iterator = iter(Loader(samples, batches))  # as Lightning does on resuming
+    batches.set_epoch(3)
+    assert [batch.index.tolist() for batch in iterator] == list(batches)
+
+
+@pytest.mark.parametrize("workers", [0, slow(2)])
+def test_an_interrupted_epoch_goes_on_behind_the_batches_that_were_taken(task, workers):
+    samples = task.split("train")
+    first = Loader(samples, Batches(len(samples), 16, True), workers)
+    iterator = iter(first)
+    taken = [next(iterator).index.tolist() for _ in range(2)]
+    state = first.state_dict()  # the thread has read more than that
+    second = Loader(samples, Batches(len(samples), 16, True), workers)
+    second.load_state_dict(state)
+    rest = [batch.index.tolist() for batch in second]
+    assert taken + rest == list(Batches(len(samples), 16, True))
+    assert len(list(second)) == len(second)  # the epoch after that is whole
+    assert second.state_dict()["taken"] == len(second)
+    third = Loader(samples, Batches(len(samples), 16, True))
+    third.load_state_dict(second.state_dict())  # saved at the end of an epoch
+    assert len(list(third)) == len(third)
+    other = Loader(samples, Batches(len(samples), 20, True))
+    with pytest.raises(UserError, match="in an epoch of 5 steps and would go on in one of 4"):
+        other.load_state_dict(state)
+
+
+def test_batches_are_read_ahead_of_their_use_and_no_further():
+    read, used = [], []
+
+    def numbers():
+        for number in range(6):
+            read.append(number)
+            yield number
+
+    for number in read_ahead(numbers(), 2):
+        used.append(number)
+        deadline = time.monotonic() + 10
+        while len(read) < min(6, len(used) + 2) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        assert len(read) == min(6, len(used) + 2)
+    assert used == list(range(6))
+
+
+def test_an_error_of_the_thread_comes_in_the_place_of_its_batch():
+    def broken():
+        yield from (1, 2)
+        raise OSError("the disk is gone")
+
+    batches = read_ahead(broken(), 3)
+    assert [next(batches), next(batches)] == [1, 2]
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(batches)
+    assert reading_threads() == []
+
+
+@pytest.mark.parametrize("end", ["break", "close", "error", "forgotten"])
+def test_the_thread_ends_with_its_user(end):
+    batches = read_ahead(iter(range(10**9)), 2)
+    if end == "break":
+        for _ in batches:
+            break
+        del batches, _
+    elif end == "error":
+        with pytest.raises(KeyboardInterrupt):
+            use_and_fail(batches)
+        batches.close()
+    else:
+        next(batches)
+        if end == "close":
+            batches.close()
+        else:
+            del batches
+    assert reading_threads() == []
+
+
+def use_and_fail(batches):
+    next(batches)
+    raise KeyboardInterrupt
+
+
+def reading_threads():
+    return [t.name for t in threading.enumerate() if t.name.startswith("read-ahead")]
+
+
+@pytest.mark.slow
+def test_an_unfinished_epoch_does_not_hold_up_the_exit_of_the_interpreter():
+    process = python(
+        "from climbench.training.data import read_ahead; import itertools; "
+        "batches = read_ahead(itertools.count(), 2); next(batches); print('end')"
+    )
+    assert process.wait(timeout=60) == 0
 
 
 def test_lightning_tells_the_epoch(task):

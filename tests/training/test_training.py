@@ -18,7 +18,6 @@ from climbench.grids import latitude_weights
 from climbench.tasks import ContinuousForecasting, DirectForecasting, IterativeForecasting
 from climbench.training import load_checkpoint, task_of, train
 from climbench.training.gradient import learning_rate_factor
-from climbench.training.losses import row_weights, weighted_mse
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +52,6 @@ def losses(directory):
                 if row["validation/loss"]
             ]
     return rows
-
-
-def test_the_loss_equals_the_formula():
-    rng = np.random.default_rng(0)
-    prediction, target = rng.normal(size=(2, 5, 2, 3, 4, 6)).astype(np.float32)
-    latitude = [-67.5, -22.5, 22.5, 67.5]
-    cells = np.cos(np.deg2rad(latitude))
-    expected = np.einsum("bltij,i->", (prediction - target) ** 2, cells / cells.mean())
-    got = weighted_mse(torch.tensor(prediction), torch.tensor(target), row_weights(latitude))
-    np.testing.assert_allclose(got, expected / prediction.size, rtol=1e-5)
 
 
 def test_the_learning_rate_rises_and_falls():
