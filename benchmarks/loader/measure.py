@@ -21,6 +21,7 @@ Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
 def climbench(options: dict, method: str, normalise: bool = True) -> Callable[[], Batches]:
     """Our loader as training uses it, with the scaling that its module does."""
+    import pint  # noqa: F401  # which xarray imports when it first sees values
     from torch import nn
 
     from climbench.store.reading import Reading
@@ -43,8 +44,8 @@ def climbench(options: dict, method: str, normalise: bool = True) -> Callable[[]
 
         def epoch() -> Batches:
             for batch in loader:
-                sample = module.normalise(batch) if normalise else batch
-                yield sample.inputs, sample.targets[:, 0]
+                batch = module.normalise(batch, overwrite=True) if normalise else batch
+                yield batch.inputs, batch.targets[:, 0]
 
         return epoch
 

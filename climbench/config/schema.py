@@ -169,7 +169,7 @@ class TrainerConfig(Options):
     precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "32-true"
     batch_size: int = Field(default=32, ge=1)
     num_workers: int = Field(default=0, ge=0)
-    prefetch_batches: int = Field(default=2, ge=0)
+    prefetch_batches: int = Field(default=1, ge=0)
     reader: Literal["auto", "ram", "mmap", "zarr"] = "auto"
     reader_memory: float = Field(default=0.25, gt=0, le=1)
     seed: int = 0

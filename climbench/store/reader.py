@@ -1,6 +1,7 @@
 """Reading batches from a packed training cache as fast as memory allows."""
 
 import logging
+import mmap
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,16 @@ import zarr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
+from climbench.store.batch_memory import BatchMemory
 from climbench.store.memory import free_memory
 from climbench.store.opening import read_group
 
 Method = Literal["auto", "mmap", "ram", "zarr"]
 Fields = NDArray[np.float32]
 
+RAM_BYTES = 2**28  # a larger cache is as fast from mapped files, and its first batch comes sooner
 MEMORY_SHARE = 0.25  # of the free memory: a cache up to this size is held in memory
+MAPPED_BYTES = 2**27  # that are read before mapped pages are given back
 BLOCK_BYTES = 2**26
 CHECKSUM_BYTES = 4  # CRC-32C at the end of a shard's index
 
@@ -35,7 +39,7 @@ class PackedReader:
     method
         ``ram`` reads all once and indexes memory, ``mmap`` maps the files into memory and reads
         what a batch needs, ``zarr`` reads through zarr; all give the same values. ``auto`` takes
-        ``ram`` where the cache is small beside the free memory, and ``mmap`` elsewhere. Files
+        ``ram`` up to 256 MB where that is little of the free memory, and ``mmap`` elsewhere. Files
         that cannot be mapped, because another program wrote them in another order, are read
         through zarr. A worker process maps what its parent holds in memory.
     memory_share
@@ -73,14 +77,19 @@ class PackedReader:
         attributes = zarr.open_group(str(self.path), mode="r").attrs
         self.channels: list[str] = [str(channel) for channel in attributes["channels"]]
         if method == "auto":
-            fits = self._array.nbytes <= memory_share * free_memory()
+            fits = self._array.nbytes <= min(RAM_BYTES, memory_share * free_memory())
             method = "ram" if fits else "mmap"
         files = None if method == "zarr" else shard_files(self.path / "fields", self._array)
         self.method: Method = "zarr" if files is None else method
         self._length: int = (self._array.shards or self._array.chunks)[0]
         self._shards: list[Fields] = []
+        self._maps: list[mmap.mmap] = []
+        self._since = 0
+        self._memory = BatchMemory()
         if files is not None and method == "mmap":
-            self._shards = [_mapped(file, shape) for file, shape in files]
+            maps = [np.memmap(file, dtype="<f4", mode="r", shape=shape) for file, shape in files]
+            self._maps = [mapped._mmap for mapped in maps]  # type: ignore[attr-defined]
+            self._shards = [mapped.view(np.ndarray) for mapped in maps]  # an index costs less
         elif files is not None:
             self._shards, self._length = [_in_memory(files, self.shape)], self.shape[0]
         log.info("reading %s (%.0f MB) by %s", path, self._array.nbytes / 1e6, self.method)
@@ -117,12 +126,14 @@ class PackedReader:
         if flat.size and (flat.min() < 0 or flat.max() >= self.shape[0]):
             raise IndexError(f"steps must lie in 0..{self.shape[0] - 1}")
         wanted = list(range(self.shape[1])) if channels is None else list(channels)
+        if not wanted:
+            return np.empty((*steps.shape, 0, *self.shape[2:]), dtype=np.float32)
         fields = self._copied(flat, wanted) if self._shards else self._through_zarr(flat, wanted)
         return fields.reshape(*steps.shape, *fields.shape[1:])
 
     def _copied(self, steps: NDArray[np.int64], channels: list[int]) -> Fields:
         """Copy runs of neighbours at once: numpy's indexing by arrays is half as fast."""
-        fields = np.empty((steps.size, len(channels), *self.shape[2:]), dtype=np.float32)
+        fields = self._memory.empty(steps.size, len(channels), *self.shape[2:])
         columns = [
             (slice(a, b), slice(channels[a], channels[a] + b - a)) for a, b in runs(channels)
         ]
@@ -130,7 +141,19 @@ class PackedReader:
             shard, first = divmod(int(steps[begin]), self._length)
             for to, column in columns:
                 fields[begin:end, to] = self._shards[shard][first : first + end - begin, column]
+        self._give_back(fields.nbytes)
         return fields
+
+    def _give_back(self, read: int) -> None:
+        """Let go of mapped pages now and then: they stay in the system's cache, not in ours.
+
+        Else the memory of this process would grow to the length of the archive.
+        """
+        self._since += read
+        if self._since > MAPPED_BYTES and hasattr(mmap, "MADV_DONTNEED"):
+            self._since = 0
+            for mapped in self._maps:
+                mapped.madvise(mmap.MADV_DONTNEED)
 
     def _through_zarr(self, steps: NDArray[np.int64], channels: list[int]) -> Fields:
         once, back = np.unique(steps, return_inverse=True)
@@ -222,11 +245,6 @@ def shard_files(path: Path, array: Any) -> list[tuple[Path, tuple[int, ...]]] | 
             return None
         files.append((file, (steps, *array.shape[1:])))
     return files
-
-
-def _mapped(file: Path, shape: tuple[int, ...]) -> Fields:
-    mapped = np.memmap(file, dtype="<f4", mode="r", shape=shape)
-    return mapped.view(np.ndarray)  # the subclass costs a microsecond per access
 
 
 def _in_memory(files: list[tuple[Path, tuple[int, ...]]], shape: tuple[int, ...]) -> Fields:

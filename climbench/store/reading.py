@@ -53,8 +53,8 @@ class Reading:
     method
         ``ram`` and ``mmap`` read a packed copy, from memory or from its files; ``zarr`` reads
         the store itself and needs no room for a copy, but is slow. ``auto`` takes ``ram`` where
-        the copy is small beside the free memory, ``mmap`` elsewhere, and ``zarr`` where the disk
-        has no room for it.
+        the copy is small (256 MB) and so beside the free memory, ``mmap`` elsewhere, and ``zarr``
+        where the disk has no room for it.
     memory_share
         How much of the free memory ``auto`` may fill.
     """

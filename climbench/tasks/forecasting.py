@@ -163,7 +163,7 @@ class Forecasting:
     def fields(self) -> Fields:
         """The packed channels; the first use packs them."""
         cache = self.store.parent / "cache" if self.cache is None else self.cache
-        return Fields(self.store, self.dataset, self.packed, cache, self.region)
+        return Fields(self.store, self.dataset, self.packed, cache, self.region, self.reading)
 
     @property
     def packed(self) -> list[str]:

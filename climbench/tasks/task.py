@@ -32,7 +32,7 @@ class Samples(Protocol):
         ...
 
     def __getitems__(self, indices: Sequence[int]) -> Sample:
-        """Return a whole batch at once."""
+        """Return a whole batch at once, its fields in memory of its own: training scales them."""
         ...
 
 

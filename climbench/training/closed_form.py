@@ -36,7 +36,7 @@ class ClosedFormModule(FittedModule):
     def training_step(self, batch: Sample, batch_idx: int) -> None:
         """Add a batch to the sums; after the last one, solve."""
         with torch.no_grad():
-            self.model.accumulate(self.normalise(batch))
+            self.model.accumulate(self.normalise(batch, overwrite=True))
             if self.trainer.is_last_batch:
                 for total in self.model.statistics().values():
                     total.copy_(self.trainer.strategy.reduce(total, reduce_op="sum"))

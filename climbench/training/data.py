@@ -194,7 +194,7 @@ class Loader(DataLoader[Any]):
     """
 
     def __init__(
-        self, samples: Any, batches: Batches, num_workers: int = 0, ahead: int = 2
+        self, samples: Any, batches: Batches, num_workers: int = 0, ahead: int = 1
     ) -> None:
         super().__init__(
             samples,

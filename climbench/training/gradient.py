@@ -67,7 +67,7 @@ class GradientModule(FittedModule):
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        loss = self.training_loss(self.normalise(batch))
+        loss = self.training_loss(self.normalise(batch, overwrite=True))
         size = len(batch.targets)
         self.log("train/loss", loss, batch_size=size, on_step=False, on_epoch=True, sync_dist=True)
         return loss

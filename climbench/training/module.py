@@ -61,22 +61,25 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
             column = torch.from_numpy(values).float()[:, None, None]
             self.register_buffer(f"{part}_{name}", column, persistent=False)
 
-    def normalise(self, sample: Sample) -> Sample:
+    def normalise(self, sample: Sample, overwrite: bool = False) -> Sample:
         """Return the sample in normalised units, as the network sees it.
 
         Missing values (NaN) of all but the targets become 0, the training mean; those of inputs
-        stay for a network that ``takes_missing_inputs``.
+        stay for a network that ``takes_missing_inputs``. With ``overwrite`` no second copy of a
+        large batch is made: what came from the loader is of no further use.
         """
-        parts = {
-            part: (getattr(sample, part) - getattr(self, f"{part}_mean"))
-            / getattr(self, f"{part}_std")
-            for part in ("inputs", "forcings", "static", "targets")
-        }
+        parts = {}
+        for part in ("inputs", "forcings", "static", "targets"):
+            fields = getattr(sample, part)
+            own = overwrite and part != "static" and fields.is_contiguous()
+            mean = getattr(self, f"{part}_mean")
+            centred = fields.sub_(mean) if own else fields - mean
+            parts[part] = centred.div_(getattr(self, f"{part}_std"))
         if self.resize is not None:
             parts["inputs"] = self.resize.valid(parts["inputs"])
         filled = ("forcings", "static") if self.takes_missing else ("inputs", "forcings", "static")
         for part in filled:
-            parts[part] = parts[part].masked_fill(parts[part].isnan(), 0.0)
+            parts[part] = parts[part].nan_to_num_(0.0, torch.inf, -torch.inf)
         return sample._replace(**parts)
 
     def forward(self, sample: Sample) -> Tensor:
@@ -119,7 +122,7 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
 
     def validation_step(self, batch: Sample, batch_idx: int) -> None:
         """Log the loss; its mean over the split does not depend on batches or ranks."""
-        loss = self.loss(self.normalise(batch))
+        loss = self.loss(self.normalise(batch, overwrite=True))
         size: Any = len(batch.targets)
         missing = torch.isnan(batch.targets)
         if missing.any():

@@ -223,14 +223,14 @@ def test_validation_weighs_what_is_there(task, tmp_path):
     module.log = lambda name, value, batch_size, **_: logged.append((value.item(), batch_size))
     batches = [task.split("validation").__getitems__(range(at, at + 4)) for at in (0, 4)]
     batches[0].targets[:3] = torch.nan
-    for batch in batches:
-        module.validation_step(batch, 0)
-    assert [size for _, size in logged] == [pytest.approx(1.0), 4]
-    mean = sum(value * size for value, size in logged) / sum(size for _, size in logged)
     together = type(batches[0])(
         *(
             a if name == "static" else torch.cat([a, b])
             for name, a, b in zip(batches[0]._fields, *batches, strict=True)
         )
     )
+    for batch in batches:
+        module.validation_step(batch, 0)
+    assert [size for _, size in logged] == [pytest.approx(1.0), 4]
+    mean = sum(value * size for value, size in logged) / sum(size for _, size in logged)
     assert mean == pytest.approx(module.loss(module.normalise(together)).item(), rel=1e-5)
