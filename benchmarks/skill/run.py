@@ -17,6 +17,7 @@ from typing import Any
 import torch
 import xarray as xr
 import yaml
+from filelock import FileLock
 
 from climbench.evaluation import compare, read_scores
 
@@ -30,6 +31,8 @@ def run_model(model: str, seed: int, options: list[str], runs: Path) -> Path:
     """Run the experiment with one model and return its scores beside the baselines'."""
     program = Path(sys.executable).with_name("climbench")
     command = [str(program), "run", "experiment=planet_zoo"]
+    if "optimizer" in yaml.safe_load((ROOT / "conf" / "model" / f"{model}.yaml").read_text()):
+        command.append("model.max_epochs=20")  # the clock ends the training
     command += [f"model={model}", f"trainer.seed={seed}", f"runs_dir={runs}", *options]
     done = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     page = next(line for line in done.stdout.splitlines() if line.startswith("report: "))
@@ -75,19 +78,25 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=5.0)
     given = parser.parse_args()
     listed = yaml.safe_load((Path(__file__).parent / "models.yaml").read_text())
+    RESULT.parent.mkdir(exist_ok=True)
     options = [f"stores_dir={given.stores.resolve()}", f"trainer.max_minutes={given.minutes}"]
+    options += ["trainer.progress_bar=false"]
     for model in given.models or listed:
         for seed in given.seeds:
             scores = read_scores(run_model(model, seed, options, given.runs.resolve()))
-            record = json.loads(RESULT.read_text()) if RESULT.exists() else {"simulated": True}
             entry = {"model": model, "seed": seed, "minutes": given.minutes}
             entry |= weights_of(model, given.runs.resolve())
             entry["scores"] = figures(scores, model)
-            record[f"{model}/{seed}"] = entry
-            RESULT.parent.mkdir(exist_ok=True)
-            RESULT.write_text(
-                json.dumps(record, separators=(",", ":")).replace('},"', '},\n"') + "\n"
-            )
+            write_down(f"{model}/{seed}", entry)
+
+
+def write_down(key: str, entry: dict[str, Any]) -> None:
+    """Put an entry into the results, which another process may be writing too."""
+    with FileLock(RESULT.with_suffix(".lock")):
+        record = json.loads(RESULT.read_text()) if RESULT.exists() else {"simulated": True}
+        record[key] = entry
+        text = json.dumps(record, separators=(",", ":")).replace('},"', '},\n"')
+        RESULT.write_text(text + "\n")
 
 
 if __name__ == "__main__":
