@@ -186,7 +186,7 @@ def evaluate(
     single_truth = mean_over_members(target)
     channels = find_channels(forecasts, single_truth)
     members = forecasts.dataset.sizes.get("member", 0)
-    named, left_out = with_ensemble_metrics(metrics, ensemble_metrics, members)
+    named = with_ensemble_metrics(metrics, ensemble_metrics, members)
     named = [*named, *rare.labels(members)] if rare is not None else named
     chosen = chosen_metrics(
         named,
@@ -269,7 +269,7 @@ def evaluate(
     if rare is not None:
         conventions["extremes"] = extremes_record(rare)
     conventions["truth"], notes = which_truth(target, chosen, data.members)
-    notes += [*left_out, *which_field]
+    notes += which_field
     if pairs.condition == "scenario" and bootstrap:
         notes += without_bounds(target, values, scores["lower"].to_numpy()[0])
     hashed["notes"] = notes + units_assumed(forecasts, target, data.channels)

@@ -221,7 +221,7 @@ def run(config: RunConfig) -> RunResult:
         read_scores(folder / "scores.nc"),
         folder / "page" / "index.html",
         _read_gate(folder),
-        losses[config.candidate or name],
+        losses.get(config.candidate or name, losses[name]),
     )
 
 

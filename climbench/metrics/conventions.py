@@ -136,8 +136,8 @@ def chosen_metrics(
 
 def with_ensemble_metrics(
     metrics: Sequence[str | Metric] | str, of_ensembles: Sequence[str | Metric] | str, members: int
-) -> tuple[list[str | Metric], list[str]]:
-    """Return the metrics with those of ensembles, where there is one, else a note that they lack.
+) -> list[str | Metric]:
+    """Return the metrics with those of ensembles, where there is one.
 
     Parameters
     ----------
@@ -149,10 +149,7 @@ def with_ensemble_metrics(
         Size of the ensemble; 0 where there is none.
     """
     named, further = _listed("metrics", metrics), _listed("ensemble_metrics", of_ensembles)
-    if members or not further:
-        return [*named, *further], []
-    labels = [each if isinstance(each, str) else each.label for each in further]
-    return named, [f"left out, as predictions without members have none: {', '.join(labels)}"]
+    return [*named, *further] if members else named
 
 
 def _listed(option: str, given: Any) -> list[str | Metric]:

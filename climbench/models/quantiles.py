@@ -69,7 +69,7 @@ def map_quantiles(values: Tensor, given: Tensor, wanted: Tensor) -> Tensor:
     --------
     >>> quantiles = torch.tensor([0.0, 1.0, 2.0])
     >>> map_quantiles(torch.tensor([-1.0, 0.5, 5.0]), quantiles, 10 * quantiles)
-    tensor([-1.0000,  5.0000, 23.0000])
+    tensor([-1.,  5., 23.])
     """
     values = values.movedim(0, -1).contiguous()
     right = torch.searchsorted(given.contiguous(), values).clamp(1, given.shape[-1] - 1)

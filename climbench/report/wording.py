@@ -184,7 +184,8 @@ def _straight_line(scores: xr.Dataset, headline: Headline, order: list[str]) -> 
     lines = [name for name in order if name in STRAIGHT_LINES]
     others = [name for name in order if name not in BASELINES]
     if not lines:
-        return f"Better than a straight line? Unknown: {' or '.join(STRAIGHT_LINES)} has no score."
+        wanted = ", ".join(STRAIGHT_LINES)
+        return f"Better than a straight line? Unknown: none of {wanted} has a score."
     if not others:
         return "Better than a straight line? Unknown: only baselines have a score."
     line, best = lines[0], others[0]

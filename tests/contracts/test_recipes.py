@@ -41,6 +41,8 @@ SMALL = {
     "cesm_le_point": {},
     "era5_canadian_cities": {},
     "metar": {},
+    "anusplin_nunavut": {},
+    "bnu_esm_nunavut": {},
 }
 
 

@@ -290,7 +290,9 @@ CASES: dict[str, Write] = {
 """How the files of a recipe are written below a folder, and what makes the recipe small."""
 
 REAL: dict[str, Options] = {
+    "anusplin_nunavut": {},
     "arm_sgpmet": {"variables": ["temp_mean", "qc_temp_mean"]},
+    "bnu_esm_nunavut": {},
     "cesm_le_point": days("1990-01-02", "1990-01-31"),
     "era5_canadian_cities": days("1990-01-01", "1990-01-31") | {"variables": ["tas", "hurs"]},
     "era5_uk": days("2019-03-01", "2019-03-02"),

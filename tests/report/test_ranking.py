@@ -148,7 +148,10 @@ def test_the_verdict_knows_what_it_does_not_know(forecasting):
     alone = forecasting(models=("vit",))
     winner, straight_line = verdict(alone, headline_of(alone))
     assert winner.startswith("vit is the only model")
-    assert "Unknown: linear_regression or pattern_scaling has no score" in straight_line
+    assert (
+        "Unknown: none of linear_regression, pattern_scaling, linear_downscaling has"
+        in straight_line
+    )
     baselines = forecasting(models=("persistence", "linear_regression"))
     assert "only baselines" in verdict(baselines, headline_of(baselines))[1]
     nothing = set_headline(forecasting(models=("a", "b")), {"a": np.nan, "b": np.nan})
