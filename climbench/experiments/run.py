@@ -33,7 +33,7 @@ from climbench.report import leaderboard, report
 from climbench.report.comparable import DATA, data_identity
 from climbench.store import open_store, store_hash
 from climbench.tasks import Task
-from climbench.tasks.forecasting import Forecasting
+from climbench.tasks.base_forecasting import Forecasting
 from climbench.training import initial_weights_hash, steady_batch, train, validation_loss
 
 console = Console(stderr=True)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from climbench.errors import UserError
 from climbench.store import open_store, read_channel, split_channel, store_hash
 from climbench.store.moments import Moments
+from climbench.tasks.base_forecasting import Forecasting
 from climbench.tasks.checks import check_channels, check_multiples
 from climbench.tasks.climatology import climatology_of_values
 from climbench.tasks.coarsening import Coarsening
 from climbench.tasks.counterparts import counterparts
 from climbench.tasks.fields import Fields
-from climbench.tasks.forecasting import Forecasting
 from climbench.tasks.layout import by_variable
 from climbench.tasks.sample import Signature
 from climbench.tasks.task import Normalisation, normalisation_of, task_hash

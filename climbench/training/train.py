@@ -18,7 +18,8 @@ from torch import nn
 from climbench.config import ModelConfig, TrainerConfig
 from climbench.errors import UserError
 from climbench.store.reading import Reading
-from climbench.tasks.forecasting import Forecasting, IterativeForecasting
+from climbench.tasks.base_forecasting import Forecasting
+from climbench.tasks.forecasting import IterativeForecasting
 from climbench.tasks.task import Task
 from climbench.training.callbacks import JUDGE, callbacks_of
 from climbench.training.checkpoint import (

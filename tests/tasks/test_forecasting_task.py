@@ -10,6 +10,7 @@ from small_stores import LATITUDE, LONGITUDE, weather, write_store
 
 from climbench.config import instantiate
 from climbench.errors import UserError
+from climbench.store.reading import Reading
 from climbench.tasks import (
     ContinuousForecasting,
     DirectForecasting,
@@ -330,3 +331,12 @@ def test_options_build_the_same_task_again(counted):
         assert type(again) is protocol
         assert again.hash == chosen.hash
     assert task(counted).hash != task(counted, lead_times=[12]).hash
+
+
+@pytest.mark.parametrize("method", ["ram", "mmap", "zarr"])
+def test_what_the_machine_reads_with_reaches_the_fields(counted, method):
+    chosen = task(counted)
+    chosen.reading = Reading(method)
+    assert chosen.fields.reader.method == method
+    inputs, _, _ = steps_of(chosen.split("train"))
+    np.testing.assert_array_equal(inputs[:3, 0], [0, 1, 2])
