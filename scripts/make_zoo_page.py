@@ -12,9 +12,10 @@ HEAD = """# The zoo on the embedded planet
 **Simulated weather**: these figures rank models on the planet of docs/planet_weather.md, nowhere
 else. Protocol (conf/experiment/planet_zoo.yaml): 32 x 64 cells, five variables in and out, one pass
 answers {leads} hours; trained on 2000-2008, weights chosen on 2009, scored on 2010-2011, a start
-every 30 hours; compact sizes (`conf/model/*_small.yaml`), {minutes:g} minutes of training for each, of one
-thread with another model beside it on 2 shared cores. Made by `python benchmarks/skill/run.py`; rows
-by RMSE at 72 h. Models of the zoo that are missing here were not trained by this protocol yet.
+every 30 hours; compact sizes (`conf/model/*_small.yaml`), {minutes:g} minutes of training for
+each, of one thread with another model beside it on 2 shared cores. Made by
+`python benchmarks/skill/run.py`; rows by RMSE at 72 h. Models of the zoo that are missing here were
+not trained by this protocol yet.
 
 In brackets: 95 % bounds of a moving-block bootstrap over start times. ▲ ▼: better or worse than the
 linear regression beyond chance (Diebold-Mariano with false discovery control). Where three seeds
@@ -70,7 +71,7 @@ def main() -> None:
         (
             "spread_skill",
             "geopotential_500",
-            "Spread over error of geopotential at 500 hPa; 1 is right",
+            "Spread over error less one, geopotential at 500 hPa",
         ),
     ]
     for metric, channel, heading in shown:

@@ -23,7 +23,8 @@ class SFNO(nn.Module):
     3. A perceptron makes the answer, from the fields and (big skip) the input itself.
 
     This is the linear variant with Driscoll and Healy's convolution: the weights depend on the
-    degree alone, so that everything but the normalisation turns with the globe. Where
+    degree alone. As they are complex, everything but the normalisation turns with the globe about
+    its own axis, not about others: for that their imaginary part would have to be zero. Where
     ``scale_factor`` is 1 the blocks work on the grid of the data itself, which its harmonics need
     not leave.
 
@@ -127,7 +128,7 @@ class SFNOBlock(nn.Module):
 
 
 class SphericalFilter(nn.Module):
-    r"""A convolution on the sphere with a filter that is the same in all directions.
+    r"""A convolution on the sphere with a filter that depends on the degree alone.
 
     .. math:: b_l^m = W_l\, a_l^m
 
