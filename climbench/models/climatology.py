@@ -15,7 +15,8 @@ class Climatology(KeyedClosedForm):
     Days are smoothed over a window as in
     :func:`climbench.metrics.climatology.smooth_climatology`, and the last day of common years
     counts for day 366 too, as in ``climbench climatology``; hours are binned at those that
-    occur, and an hour that never occurred takes the nearest one round the clock.
+    occur, and an hour that never occurred takes the nearest one round the clock. Missing targets
+    (NaN) count in no mean; a cell that is always missing is answered by the training mean.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class Climatology(KeyedClosedForm):
         self.window = window
         field = (len(signature.targets), *signature.shape)
         self.register_statistic("sums", 0, DAYS, *field)
-        self.register_statistic("counts", 0, DAYS)
+        self.register_statistic("counts", 0, DAYS, *field)
         self.register_buffer("mean", torch.zeros(0, DAYS, *field))
 
     def accumulate(self, sample: Sample) -> None:
@@ -49,12 +50,14 @@ class Climatology(KeyedClosedForm):
         again = counts_twice(day, sample.days_in_year.flatten())
         hour, targets = (torch.cat([values, values[again]]) for values in (hour, targets))
         day = torch.cat([day, torch.full_like(day[again], DAYS - 1)])
-        self.sums.index_put_((hour, day), targets, accumulate=True)
-        self.counts.index_put_((hour, day), torch.ones_like(targets[:, 0, 0, 0]), accumulate=True)
+        self.sums.index_put_((hour, day), targets.nan_to_num(0.0), accumulate=True)
+        self.counts.index_put_((hour, day), (~targets.isnan()).double(), accumulate=True)
 
     def solve(self) -> None:
         """Set ``mean [hour, day, target, latitude, longitude]``."""
-        smooth = smooth_climatology(self.sums.cpu(), self.counts.cpu(), self.window)
+        never = self.counts.sum(dim=(0, 1)) == 0
+        counts = torch.where(never, 1.0, self.counts)  # answers 0, the training mean
+        smooth = smooth_climatology(self.sums.cpu(), counts.cpu(), self.window)
         self.mean = torch.from_numpy(smooth.astype(np.float32)).to(self.sums.device)
 
     def forward(self, sample: Sample) -> Tensor:

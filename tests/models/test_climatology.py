@@ -96,3 +96,21 @@ def test_an_hour_that_never_occurred_takes_the_nearest_round_the_clock():
 
 def test_before_the_fit_it_answers_the_training_mean():
     assert not Climatology(SIGNATURE)(random_sample(SIGNATURE, 2)).any()
+
+
+def test_missing_targets_count_in_no_mean():
+    """As when half of each field is hidden, or an archive lacks a variable."""
+    whole = random_sample(SIGNATURE, 40)
+    targets = whole.targets.clone()
+    targets[1::2, :, 0] = torch.nan
+    targets[:, :, 1, 0, 0] = torch.nan
+    model, seen = Climatology(SIGNATURE, window=1), Climatology(SIGNATURE, window=1)
+    model.accumulate(whole._replace(targets=targets))
+    half = [value if name == "static" else value[::2] for name, value in whole._asdict().items()]
+    seen.accumulate(type(whole)(*half))
+    model.solve()
+    seen.solve()
+    asked = type(whole)(*half)
+    torch.testing.assert_close(model(asked)[:, :, 0], seen(asked)[:, :, 0])
+    assert not model(whole)[:, :, 1, 0, 0].any()
+    assert model(whole).isfinite().all()
