@@ -115,7 +115,7 @@ def test_the_result_does_not_depend_on_batches_or_blocks(store, tmp_path, monkey
     task = DirectForecasting(store=store, **OPTIONS, lead_times=(6, 24))
     checkpoint = train(task, model, TRAINER, tmp_path)
     one = xr.open_zarr(predict(checkpoint, task, tmp_path / "one.zarr", 1)).load()
-    monkeypatch.setattr("climbench.tasks.forecasting.WRITE_BYTES", 4 * 2 * 2 * 32 * 50)
+    monkeypatch.setattr("climbench.tasks.base_forecasting.WRITE_BYTES", 4 * 2 * 2 * 32 * 50)
     assert len(task.blocks()) == 3
     other = xr.open_zarr(predict(checkpoint, task, tmp_path / "other.zarr", 33)).load()
     xr.testing.assert_allclose(one, other, rtol=1e-6)
