@@ -216,7 +216,9 @@ class Loader(DataLoader[Any]):
         """
         self.batches.done, self.resumed = self.resumed, 0
         self.taken = self.batches.done
-        source: Iterator[Any] = super().__iter__()
+        source: Iterator[Any] = map(cast(Any, self.dataset).__getitems__, self.batches)
+        if self.num_workers or self.pin_memory:
+            source = super().__iter__()
         if self.ahead and not self.num_workers:
             source = read_ahead(source, self.ahead)
         for batch in source:
