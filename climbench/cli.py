@@ -38,6 +38,9 @@ TEXTS = (
 )
 """Options that are one path or name each: whatever signs they hold, they are meant as written."""
 
+NO_GATE = {"gate=null", "~gate"}
+"""Without the gate: Hydra would take away what is chosen of its group, not rules in a YAML."""
+
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
 HELP = """\
@@ -110,6 +113,9 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     mistakes: list[Exception] = []  # Hydra would print its own words if they left the job
 
     here = os.getpid()
+    overrides = _as_overrides(verb, arguments)
+    judged = verb != "run" or not NO_GATE & {*overrides}
+    overrides = [word for word in overrides if judged or word not in NO_GATE]
 
     def job(config: Any) -> float | None:
         from omegaconf import OmegaConf
@@ -120,6 +126,8 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             warnings.filterwarnings("ignore", module=r"zarrs?\.")
         try:
             plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+            if not judged:
+                plain |= {"gate": None, "words": ["gate=null"]}
             result = getattr(verbs, f"{verb}_verb")(plain)
             code, objective = (result, None) if isinstance(result, int) else result
             codes.append(code)
@@ -134,8 +142,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             mistakes.append(UserError(f"{mistake.filename}: {mistake.strerror.lower()}."))
         return None
 
-    overrides = _as_overrides(verb, arguments)
-    if any(word[0] in "+~" or word.endswith("=null") for word in overrides):
+    if any(word[0] in "+~" or "null" in word for word in overrides):
         from climbench.config.mistakes import check_overrides
 
         check_overrides(verb, overrides)
@@ -146,7 +153,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
     except (HydraException, OmegaConfBaseException) as error:
         from climbench.config.mistakes import explain
 
-        raise explain(error, verb, overrides) from error
+        raise explain(error, verb, [o for o in overrides if "=" in o or o[0] == "~"]) from error
     return max(codes)
 
 

@@ -47,6 +47,18 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
             ["run", "experiment=quickstart", "models.resnet_small.network.bloks=1"],
             "did you mean 'blocks'?",
         ),
+        (["run", "experiment=quickstart", "trainr.seed=1"], "did you mean 'trainer'?"),
+        (
+            [
+                "train",
+                "--multirun",
+                "experiment=quickstart",
+                "model=vit,resnet",
+                "model.patience=2",
+            ],
+            "is an option of each model of several: write ++model.patience=...",
+        ),
+        (["run", "experiment=quickstart", "report=null"], "'report=null' chooses nothing"),
         (["run", "quickstart"], "'quickstart' is not an option"),
         (["run"], "climbench run needs experiment=...: "),
         (["list", "modles"], "did you mean 'models'?"),
@@ -108,6 +120,20 @@ def test_every_verb_explains_its_groups_and_options(tmp_path):
     shown = climbench("run", "--help", cwd=tmp_path).stdout
     assert "experiment: " in shown and "quickstart" in shown
     assert "runs_dir" in shown
+
+
+@pytest.mark.parametrize("word", ["gate=null", "~gate"])
+def test_a_gate_is_switched_off(word, monkeypatch):
+    """Also one whose rules stand in the experiment, which Hydra itself would keep."""
+    from climbench import cli
+    from climbench.experiments import verbs
+
+    seen = []
+    monkeypatch.setattr(verbs, "run_verb", lambda config: seen.append(config) or 0)
+    assert cli.main(["run", "experiment=planet_downscaling", word]) == 0
+    assert seen[0]["gate"] is None
+    assert cli.main(["run", "experiment=planet_downscaling"]) == 0
+    assert seen[1]["gate"]["rules"]
 
 
 def test_list_shows_names_with_their_descriptions(tmp_path):

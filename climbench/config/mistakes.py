@@ -30,6 +30,9 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         return UserError(f"{group} '{name}' does not exist: {nearest(name, group_options(group))}")
     if found := re.search(r"Could not override '([^']+)'", text):
         key = found[1].split("@")[0]
+        group = key.partition(".")[0]
+        if any(word.startswith(f"{group}=") and "," in word for word in overrides):
+            return UserError(f"'{key}' is an option of each {group} of several: write ++{key}=...")
         hint = _nearest_key(key, verb, overrides)
         return UserError(f"climbench {verb} has no option '{key}': {hint}")
     if found := re.search(r"Missing mandatory value: (\S+)", text):
@@ -59,6 +62,9 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
 def _nearest_key(key: str, verb: str, overrides: list[str]) -> str:
     """Return a hint made from the options that stand beside the wrong one."""
     parent, _, last = key.rpartition(".")
+    first = key.partition(".")[0]
+    if verb in EXPERIMENTS and first not in _options("", verb, []):
+        parent, last = "", first
     others = [override for override in overrides if not override.lstrip("+~").startswith(key)]
     choices = _options(parent, verb, others)
     return nearest(last, choices) if choices else f"see `climbench {verb} --help`."
@@ -116,6 +122,11 @@ def check_overrides(verb: str, overrides: list[str]) -> None:
     """
     from omegaconf import OmegaConf
 
+    for group, _, value in (override.partition("=") for override in overrides):
+        chosen = value.split(",")
+        if "null" in chosen and verb in EXPERIMENTS and (names := group_options(group)):
+            shown = ", ".join(names)
+            raise UserError(f"'{group}={value}' chooses nothing: leave it out or take of {shown}.")
     plain = [o for o in overrides if o[0] not in "+~" and not o.endswith("=null")]
     if verb in EXPERIMENTS or _defaults("", verb, plain) is None:
         return  # what else is wrong, Hydra finds

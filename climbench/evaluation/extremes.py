@@ -72,18 +72,35 @@ class Extremes:
             k: tuple(v) if isinstance(v, list) else v for k, v in options.items()
         }
         found = cls(**plain)
-        whole = isinstance(found.window, int) and 0 < found.window < DAYS and found.window % 2
-        if not (whole or found.window in ("season", "year")):
-            raise UserError(
-                f"option 'extremes.window' = {found.window!r} is wrong: season, year, or an odd "
-                "number of days."
-            )
-        levels = found.percentiles
-        if not isinstance(levels, tuple) or not levels or not all(0 < p < 100 for p in levels):
-            raise UserError(f"option 'extremes.percentiles' = {levels} must lie between 0 and 100.")
-        if found.running_days is not None and found.running_days < 1:
-            raise UserError("option 'extremes.running_days' must be at least 1 day.")
+        for name, right, wanted in found._demands():
+            if not right:
+                given = options[name]
+                raise UserError(f"option 'extremes.{name}' = {given!r} is wrong: give {wanted}.")
         return found
+
+    def _demands(self) -> list[tuple[str, bool, str]]:
+        """Return the name of each option, whether its value is right, and what would be."""
+        levels, window = self.percentiles, self.window
+        days, names = self.running_days, self.variables
+        odd = _is_whole(window) and int(window) in range(1, DAYS, 2)
+        shares = isinstance(levels, tuple) and len({*levels}) == len(levels) > 0
+        shares = shares and all(isinstance(p, int | float) and 0 < p < 100 for p in levels)
+        listed = isinstance(names, tuple) and names and all(isinstance(n, str) for n in names)
+        dates = self.period is None or _are_dates(self.period)
+        part = "season, year, or an odd number of days"
+        two = "the first and the last date of training, such as [1979, 2015-12-31]"
+        return [
+            ("percentiles", shares, "a list of different numbers between 0 and 100"),
+            ("window", odd or window in ("season", "year"), part),
+            (
+                "running_days",
+                days is None or (_is_whole(days) and days > 0),
+                "at least 1 whole day",
+            ),
+            ("neighbours", isinstance(self.neighbours, bool), "true or false"),
+            ("variables", names is None or bool(listed), "a list of variables"),
+            ("period", dates, two),
+        ]
 
     @property
     def raw(self) -> bool:
@@ -108,6 +125,19 @@ class Extremes:
     def suffix(self) -> str:
         """What thresholds are called behind the variable's name."""
         return "quantile" if self.raw else "threshold"
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _are_dates(period: Any) -> bool:
+    """Tell whether something is a pair of dates in their order."""
+    try:
+        first, last = (pd.Period(str(date)) for date in period)
+        return bool(first.start_time <= last.end_time)
+    except (TypeError, ValueError):
+        return False
 
 
 def above(percentile: float) -> bool:
@@ -215,7 +245,7 @@ def with_extremes(
         values, own = judged(array, extremes), array.transpose("time", *_space(array))
         bounds = _thresholds_at(climate, truth, own, f"{name}_{extremes.suffix}")
         for at, percentile in enumerate(extremes.percentiles):
-            bound = bounds(at)
+            bound = bounds(extremes.levels[at])
             event = values > bound if above(percentile) else values < bound
             channel = channel_of(name, percentile)
             masked[channel] = own.copy(data=np.where(event, own.to_numpy(), np.nan))
@@ -332,7 +362,7 @@ def _means(training: xr.Dataset, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _thresholds_at(climate: Source, truth: Source, own: xr.DataArray, name: str) -> Any:
-    """Return the function that gives thresholds at the truth's times, by place of percentile."""
+    """Return the function that gives thresholds of a level at the truth's times."""
     rows, columns = climate._places(truth.layout)
     table = climate.dataset[name].isel(latitude=rows, longitude=columns)
     if "level" in own.dims:
@@ -340,8 +370,15 @@ def _thresholds_at(climate: Source, truth: Source, own: xr.DataArray, name: str)
     table = table.transpose("quantile", "hour", "dayofyear", *_space(own))
     day, hour = climate_positions(climate, own["time"].to_numpy()[:, None])
 
-    def at(place: int) -> NDArray[Any]:
-        return np.asarray(table.isel(quantile=place).to_numpy()[hour[:, 0], day[:, 0]])
+    def at(level: float) -> NDArray[Any]:
+        known = table["quantile"].to_numpy()
+        near = np.flatnonzero(np.isclose(known, level))
+        if not near.size:
+            raise UserError(
+                f"{climate.label}: '{name}' has the quantiles {known.tolist()}, not {level:g}: "
+                f"build it with quantiles=[{level:g}]."
+            )
+        return np.asarray(table.isel(quantile=int(near[0])).to_numpy()[hour[:, 0], day[:, 0]])
 
     return at
 

@@ -105,7 +105,7 @@ class RunConfig(Options):
             if self.gate and name not in self.models:
                 raise UserError(
                     f"option '{option}' = {name} is none of the models ({', '.join(self.models)}): "
-                    "name one of them, or leave the gate out with '~gate'."
+                    "name one of them, or leave the gate out with gate=null."
                 )
 
 

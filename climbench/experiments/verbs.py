@@ -39,10 +39,12 @@ def run_verb(config: Config) -> int | Finished:
     from climbench.experiments.kinds import run_kind
     from climbench.experiments.run import RunConfig, run, show
 
-    words = shlex.join(["climbench", "run", *HydraConfig.get().overrides.task])
+    values = dict(config)
+    further = values.pop("words", [])  # what Hydra was not told
+    words = shlex.join(["climbench", "run", *HydraConfig.get().overrides.task, *further])
     if config.get("kind"):
-        return run_kind({**config, "command": words})
-    options = RunConfig.parse({**config, "command": words})
+        return run_kind({**values, "command": words})
+    options = RunConfig.parse({**values, "command": words})
     result = run(options)
     show(result)
     failed = result.gate is not None and not result.gate["passed"]

@@ -24,8 +24,10 @@ class AFNO(nn.Module):
     signature
         The question.
     patch_size
-        Rows and columns of a patch; grids that it does not divide are extended to the north and
-        east.
+        Rows and columns of a patch. Grids that it does not divide are extended to the north and
+        east, and the transform goes round the extended grid: where that adds columns its waves are
+        a little longer than the globe, with a seam at its eastern end. Choose one that divides
+        the columns of a global grid.
     embed_dim, depth
         Width of a token, number of blocks.
     num_blocks

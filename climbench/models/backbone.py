@@ -39,10 +39,39 @@ def build_backbone(owner: str, node: Mapping[str, Any], signature: Signature) ->
             "name one that takes a 'signature', such as climbench.models.resnet.ResNet."
         )
     network = instantiate(node, signature=signature)
+    if hasattr(network, "fit_first"):
+        raise UserError(
+            f"{owner}: option 'backbone' = '{target}' is fitted in two stages, which no wrapper "
+            "does: name the network of its second stage."
+        )
     if not isinstance(network, nn.Module) or isinstance(network, ClosedForm):
         raise UserError(
             f"{owner}: option 'backbone' = '{target}' has no weights that gradients fit: name a "
             "network."
+        )
+    return network
+
+
+def build_plain_backbone(owner: str, node: Mapping[str, Any], signature: Signature) -> nn.Module:
+    """Return a network that is trained by its answer alone, for a wrapper with a loss of its own.
+
+    Parameters
+    ----------
+    owner, node, signature
+        As in :func:`build_backbone`.
+
+    Raises
+    ------
+    UserError
+        As :func:`build_backbone`; or if the network has a loss of its own, such as the two stages
+        of Met2Net, which the wrapper would drop without a word.
+    """
+    network = build_backbone(owner, node, signature)
+    if hasattr(network, "loss"):
+        raise UserError(
+            f"{owner}: option 'backbone' = '{node['_target_']}' is trained by a loss of its own, "
+            f"which that of {owner} would replace: name a network without one, or wrap it in "
+            "MonteCarloDropout or DeepEnsemble, which keep it."
         )
     return network
 

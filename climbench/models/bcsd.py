@@ -7,7 +7,7 @@ from climbench.models.channels import last_input
 from climbench.models.gathered import Gathered
 from climbench.models.interpolation import check_inputs
 from climbench.models.quantile_mapping import quantiles_by_part
-from climbench.models.quantiles import map_quantiles, part_of_year
+from climbench.models.quantiles import check_counts, map_quantiles, part_of_year
 from climbench.models.resizing import area_mean, coarsening_matrices, input_resize
 from climbench.tasks.sample import Sample, Signature
 
@@ -38,7 +38,7 @@ class BCSD(Gathered):
     Raises
     ------
     UserError
-        If a target is not an input.
+        If a target is not an input, or a number is too small.
 
     References
     ----------
@@ -48,6 +48,7 @@ class BCSD(Gathered):
     """
 
     takes_coarse_inputs = True
+    takes_missing_inputs = True
     learns_from_pairs = False
 
     given: Tensor
@@ -58,6 +59,7 @@ class BCSD(Gathered):
     def __init__(self, signature: Signature, quantiles: int = 50, parts_of_year: int = 12) -> None:
         super().__init__(signature)
         check_inputs(signature, "BCSD")
+        check_counts(quantiles, parts_of_year)
         self.quantiles, self.parts_of_year = quantiles, parts_of_year
         self.resize = input_resize(signature)
         self.areas = coarsening_matrices(

@@ -34,7 +34,7 @@ class ClimaXEncoder(nn.Module):
         The question, for its grid.
     vocabulary
         Names of the variables that have a token and an embedding.
-    patch_size, embed_dim, depth, num_heads, mlp_ratio, dropout, drop_path
+    patch_size, embed_dim, depth, num_heads, mlp_ratio, dropout, attention_dropout, drop_path
         As in :class:`climbench.models.vit.ViT`.
 
     References
@@ -54,6 +54,7 @@ class ClimaXEncoder(nn.Module):
         num_heads: int,
         mlp_ratio: float,
         dropout: float,
+        attention_dropout: float,
         drop_path: float,
     ) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class ClimaXEncoder(nn.Module):
         hidden = int(mlp_ratio * embed_dim)
         self.blocks = nn.Sequential(
             *(
-                Block(embed_dim, num_heads, hidden, dropout, float(rate))
+                Block(embed_dim, num_heads, hidden, dropout, float(rate), attention_dropout)
                 for rate in np.linspace(0.0, drop_path, depth)
             )
         )

@@ -35,7 +35,8 @@ class ClimaX(nn.Module):
     default_vars
         The vocabulary: the 48 published variables by default. Channels of the signature that it
         lacks are put at its end, in alphabetical order.
-    patch_size, embed_dim, depth, decoder_depth, num_heads, mlp_ratio, dropout, drop_path
+    patch_size, embed_dim, depth, decoder_depth, num_heads, mlp_ratio, dropout, attention_dropout,
+    drop_path
         As in :class:`climbench.models.vit.ViT`.
     calendar, coordinates, residual
         As in :class:`climbench.models.resnet.ResNet`; calendar and coordinates are variables of
@@ -69,6 +70,7 @@ class ClimaX(nn.Module):
         num_heads: int = 16,
         mlp_ratio: float = 4.0,
         dropout: float = 0.1,
+        attention_dropout: float = 0.0,
         drop_path: float = 0.1,
         calendar: bool = False,
         coordinates: bool = False,
@@ -91,6 +93,7 @@ class ClimaX(nn.Module):
             num_heads,
             mlp_ratio,
             dropout,
+            attention_dropout,
             drop_path,
         )
         self._place_channels(further)

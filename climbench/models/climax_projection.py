@@ -27,7 +27,7 @@ class ClimaXProjection(nn.Module):
         The question; the published history is 10 years.
     patch_size
         2 in the published network, on 32 x 64 cells; 16 is ClimateSet's on 96 x 144.
-    embed_dim, depth, num_heads, mlp_ratio, dropout, drop_path
+    embed_dim, depth, num_heads, mlp_ratio, dropout, attention_dropout, drop_path
         As in :class:`climbench.models.vit.ViT`.
 
     References
@@ -49,6 +49,7 @@ class ClimaXProjection(nn.Module):
         num_heads: int = 16,
         mlp_ratio: float = 4.0,
         dropout: float = 0.1,
+        attention_dropout: float = 0.0,
         drop_path: float = 0.1,
     ) -> None:
         super().__init__()
@@ -68,6 +69,7 @@ class ClimaXProjection(nn.Module):
             num_heads,
             mlp_ratio,
             dropout,
+            attention_dropout,
             drop_path,
         )
         self.years = nn.Parameter(waves(signature.history, embed_dim))

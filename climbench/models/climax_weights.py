@@ -31,6 +31,10 @@ AUTHORS_BLOCKS = {  # behind "blocks.N."
     "mlp.fc2": "perceptron.4",
 }
 EMBEDDING = ("encoder.tokens.weight", "encoder.tokens.bias", "encoder.variables")
+AUTHORS_STACKS = {
+    "token_embeds.proj_weights": "encoder.tokens.weight",
+    "token_embeds.proj_biases": "encoder.tokens.bias",
+}
 NAMES, POSITIONS = "encoder.names", "encoder.positions"
 
 
@@ -62,14 +66,19 @@ def adapt_weights(
 def translate_authors_weights(state: Mapping[str, Tensor]) -> Adapted:
     """Return the weights of the authors' checkpoint under the names of our networks.
 
-    The tokens of their variables, each with a convolution of its own, are put together. Names
-    that have no counterpart stay as they are.
+    The tokens of their variables are put together where each has a convolution of its own; other
+    files hold them stacked already. Names that have no counterpart stay as they are.
     """
     adapted = Adapted({})
     tokens: dict[tuple[str, int], Tensor] = {}
     for name, values in state.items():
         plain = name.removeprefix("net.").replace("channel", "var")  # as older files say
         token = re.fullmatch(r"token_embeds\.(\d+)\.proj\.(weight|bias)", plain)
+        stack = AUTHORS_STACKS.get(plain)
+        if stack is not None:
+            adapted.origins[name] = stack
+            adapted.weights[stack] = values.flatten(0, 1)  # [variable, width, ...]
+            continue
         ours = f"encoder.tokens.{token[2]}" if token else _renamed(plain)
         if ours != name:
             adapted.origins[name] = ours

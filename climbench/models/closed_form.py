@@ -1,5 +1,6 @@
 """Models whose fit is a formula: sums over the training data, then one solve."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from climbench.errors import UserError
+from climbench.store.memory import free_memory
 from climbench.tasks.sample import Sample, Signature
 
 
@@ -80,9 +83,19 @@ class KeyedClosedForm(ClosedForm):
         keys = torch.unique(torch.cat([self.keys, values.flatten()]))
         if keys.numel() > self.keys.numel():
             kept = torch.searchsorted(keys, self.keys)
+            self._check_memory(keys.numel())
             for name, old in self.statistics().items():
                 grown = old.new_zeros(keys.numel(), *old.shape[1:])
                 grown[kept] = old
                 setattr(self, name, grown)
             self.keys = keys
         return torch.searchsorted(self.keys, values.contiguous())
+
+    def _check_memory(self, keys: int) -> None:
+        needed = keys * sum(8 * math.prod(old.shape[1:]) for old in self.statistics().values())
+        if needed > free_memory():
+            raise UserError(
+                f"{type(self).__name__} would sum {needed / 1e9:.0f} GB for {keys} lead times, more "
+                "than the free memory: make its option 'neighbourhood' smaller, or ask for less "
+                "'history', 'inputs' or 'lead_times'."
+            )

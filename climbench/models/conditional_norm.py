@@ -3,9 +3,10 @@
 from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.batchnorm import _NormBase
 
-NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm)
+NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm)
+"""Layers that are modulated; the first are batch and instance norms."""
 
 
 class ConditionalNorm(nn.Module):
@@ -33,18 +34,26 @@ class ConditionalNorm(nn.Module):
         self.project = nn.Linear(width, 2 * features(norm))
         nn.init.zeros_(self.project.weight)
         nn.init.zeros_(self.project.bias)
-        self.condition: Tensor | None = None  # [batch, width], only while the network runs
+        self.condition: Tensor | None = None  # [batch, width], set by ConditionedBackbone
 
     def forward(self, fields: Tensor) -> Tensor:
-        """Return fields of the shape that came in ``[batch * n, ...]``, of one sample together."""
+        """Return modulated fields.
+
+        Parameters
+        ----------
+        fields
+            ``[batch * n, ...]``, those of one sample together; or ``[1, ...]``, what all samples
+            share, such as the edges of a mesh: each gets its own.
+        """
         if self.condition is None:
             raise RuntimeError("a conditional normalisation runs inside of ConditionedBackbone")
         normed: Tensor = self.norm(fields)
         vector = self.project(self.condition)
-        vector = vector.repeat_interleave(len(fields) // len(vector), dim=0)
+        rows = max(len(fields), len(vector))
+        vector = vector.repeat_interleave(rows // len(vector), dim=0)
         last = isinstance(self.norm, nn.LayerNorm)
         ones = [1] * (fields.ndim - 2)
-        shape = (len(fields), *ones, -1) if last else (len(fields), -1, *ones)
+        shape = (rows, *ones, -1) if last else (rows, -1, *ones)
         scale, shift = (part.reshape(shape) for part in vector.chunk(2, dim=-1))
         modulated: Tensor = normed * (1 + scale) + shift
         return modulated
@@ -77,15 +86,21 @@ class ConditionedBackbone(nn.Module):
 
     def forward(self, sample: Any, condition: Tensor) -> Tensor:
         """Return the network's answer under a condition ``[batch, width]``."""
-        norms = self._norms()
         try:
-            for norm in norms:
-                norm.condition = condition
+            self._tell(condition)
             answer: Tensor = self.network(sample)
         finally:
-            for norm in norms:
-                norm.condition = None
+            self._tell(None)
+        if answer.requires_grad:
+            # Blocks that are computed again for the gradient need it again. A leaf: copies of the
+            # network may be made while it stays there.
+            again = condition.detach().requires_grad_(condition.requires_grad)
+            cast(Any, answer).register_hook(lambda _: self._tell(again))
         return answer
+
+    def _tell(self, condition: Tensor | None) -> None:
+        for norm in self._norms():
+            norm.condition = condition
 
     def _norms(self) -> list[ConditionalNorm]:
         return [part for part in self.network.modules() if isinstance(part, ConditionalNorm)]

@@ -13,8 +13,10 @@ class DeepEnsemble(nn.Module):
     """Networks of one kind, each trained from its own random weights by its own loss.
 
     They share the batches, but nothing else: the loss is the mean of theirs, so that the gradient
-    of a network is that of its own loss alone (and Adam takes no notice of the factor). Dropout
-    differs between them. In the publication the order of the samples differs as well. A network
+    of a network is that of its own loss alone (and Adam takes no notice of the factor), and
+    gradients are limited network by network, as if each were trained alone (but where weights are
+    sharded, FSDP: all together). Dropout differs between them. In the publication the order of
+    the samples differs as well. A network
     that draws members itself (:class:`~climbench.models.gaussian_head.GaussianHead`, as in the
     publication) is asked for its members in turn.
 
@@ -56,6 +58,11 @@ class DeepEnsemble(nn.Module):
         """Return the mean of the networks' own losses."""
         losses = [backbone_loss(network, sample, weights) for network in self.networks]
         return torch.stack(losses).mean()
+
+    def clip_gradients(self, limit: float) -> None:
+        """Limit the norm of each network's gradient, in units of its own loss."""
+        for network in self.networks:
+            nn.utils.clip_grad_norm_(network.parameters(), limit / len(self.networks))
 
     def draw(self, sample: Sample, member: int) -> Tensor:
         """Return the answer of one member, shaped like :meth:`forward`."""

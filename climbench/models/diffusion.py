@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from climbench.errors import UserError
-from climbench.models.backbone import build_backbone, check_members, with_inputs, with_maps
+from climbench.models.backbone import build_plain_backbone, check_members, with_inputs, with_maps
 from climbench.models.channels import last_input, positions
 from climbench.models.conditional_norm import ConditionedBackbone
 from climbench.models.denoising import (
@@ -60,7 +60,8 @@ class Diffusion(nn.Module):
     Raises
     ------
     UserError
-        If the backbone adds the last input itself, or an option is out of range.
+        If the backbone adds the last input itself or has a loss of its own, or an option is out
+        of range.
 
     References
     ----------
@@ -101,7 +102,9 @@ class Diffusion(nn.Module):
             for lead in range(signature.leads)
             for target in signature.targets
         )
-        network = build_backbone(name, backbone, with_inputs(signature, (*hidden, "noise_level")))
+        network = build_plain_backbone(
+            name, backbone, with_inputs(signature, (*hidden, "noise_level"))
+        )
         self.backbone = ConditionedBackbone(network, width)
         self.embed = nn.Sequential(
             nn.Linear(2 * FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width), nn.SiLU()

@@ -8,9 +8,8 @@ from climbench.errors import UserError
 from climbench.models.channels import positions
 from climbench.models.closed_form import ClosedForm
 from climbench.models.padding import Edges, pad
+from climbench.tasks.masked_reconstruction import SEEN
 from climbench.tasks.sample import Sample, Signature
-
-SEEN = "seen_"
 
 
 class HarmonicFill(ClosedForm):

@@ -1,5 +1,6 @@
 """Interpolation: the coarse field itself, on the fine grid."""
 
+import torch
 from torch import Tensor
 
 from climbench.errors import UserError
@@ -11,6 +12,10 @@ from climbench.tasks.sample import Sample, Signature
 
 class Interpolation(ClosedForm):
     """Answer with the last input, interpolated to the grid of the targets.
+
+    Missing inputs take no part: a point has the mean of the neighbours that there are. Where
+    ``nearest`` or ``bicubic`` would see a missing cell the answer is bilinear, and where no
+    neighbour has a value it is the training mean.
 
     Parameters
     ----------
@@ -26,12 +31,14 @@ class Interpolation(ClosedForm):
     """
 
     takes_coarse_inputs = True
+    takes_missing_inputs = True
     learns_from_pairs = False
 
     def __init__(self, signature: Signature, method: Method = "bilinear") -> None:
         super().__init__(signature)
         check_inputs(signature, f"{method} interpolation")
         self.resize = input_resize(signature, method)
+        self.linear = input_resize(signature)
 
     def accumulate(self, sample: Sample) -> None:
         """Do nothing: there is nothing to learn."""
@@ -41,7 +48,10 @@ class Interpolation(ClosedForm):
 
     def forward(self, sample: Sample) -> Tensor:
         """Return the interpolated input at every lead."""
-        fields: Tensor = self.resize(last_input(self.signature, sample))
+        given = last_input(self.signature, sample)
+        fields: Tensor = self.resize.valid(given)
+        if fields.isnan().any():
+            fields = torch.where(fields.isnan(), self.linear.valid(given), fields).nan_to_num(0.0)
         return fields.expand(-1, sample.lead_time.shape[1], -1, -1, -1)
 
 

@@ -31,7 +31,7 @@ class LinearDownscaling(RidgeRegression):
     signature
         The question.
     cells
-        Coarse cells of each regression: 4 or 9.
+        Coarse cells of each regression: 4 or 9; 9 take some four times the memory.
     ridge
         The penalties to choose from, see :class:`climbench.models.ridge.RidgeRegression`.
 

@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -259,7 +260,11 @@ class VariableTranslator(nn.Module):
 
 
 class VariableBlock(nn.Module):
-    """Attention across variables, then a TAU block of each, both added and normalised."""
+    """Attention across variables, then a TAU block of each, both added and normalised.
+
+    As in the published program, the temporal attention unit has no dynamical look: the weights of
+    the channels are never reached there.
+    """
 
     def __init__(
         self,
@@ -274,7 +279,12 @@ class VariableBlock(nn.Module):
         self.attention = VariableAttention(channels, heads)
         self.attention_norm, self.each_norm = (nn.GroupNorm(1, channels) for _ in range(2))
         self.each = AttentionBlock(
-            channels, TemporalAttention, edges, mlp_ratio, dropout, drop_path
+            channels,
+            partial(TemporalAttention, dynamical=False),
+            edges,
+            mlp_ratio,
+            dropout,
+            drop_path,
         )
 
     def forward(self, latent: Tensor) -> Tensor:

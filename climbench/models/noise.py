@@ -26,7 +26,8 @@ def generators(sample: Sample, member: int) -> list[torch.Generator]:
     Seeded by the member, and by the sample's run, place in the split and start.
     """
     places = torch.stack([sample.run, sample.index, start_hours(sample)], dim=1).tolist()
-    seeds = [np.random.SeedSequence([member, *map(abs, place)]) for place in places]
+    # Seeds are not negative: a number below 0 counts from 2^64, away from all others.
+    seeds = [np.random.SeedSequence([n % 2**64 for n in (member, *place)]) for place in places]
     return [
         torch.Generator().manual_seed(int(seed.generate_state(1, np.uint64)[0])) for seed in seeds
     ]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from climbench.errors import UserError
-from climbench.models.backbone import build_backbone, check_members, with_inputs, with_maps
+from climbench.models.backbone import build_plain_backbone, check_members, with_inputs, with_maps
 from climbench.models.conditional_norm import ConditionedBackbone
 from climbench.models.ensemble_losses import almost_fair_crps, mean_over_valid
 from climbench.models.noise import normal, repeat
@@ -46,7 +46,8 @@ class NoiseConditioned(nn.Module):
     Raises
     ------
     UserError
-        If noise cannot enter the backbone, or an option is out of range.
+        If noise cannot enter the backbone, the backbone has a loss of its own, or an option is
+        out of range.
 
     References
     ----------
@@ -78,7 +79,7 @@ class NoiseConditioned(nn.Module):
         self.training_members, self.alpha = training_members, alpha
         self.noise, self.maps = noise, (noise_maps, *signature.shape)
         maps = tuple(f"noise_map_{number:03}" for number in range(noise_maps))
-        network = build_backbone(name, backbone, with_inputs(signature, maps))
+        network = build_plain_backbone(name, backbone, with_inputs(signature, maps))
         self.backbone = ConditionedBackbone(network, noise)
         if not self.backbone.layers and not noise_maps:
             raise UserError(

@@ -7,6 +7,7 @@ from climbench.models.channels import last_input
 from climbench.models.gathered import Gathered
 from climbench.models.interpolation import check_inputs
 from climbench.models.quantiles import (
+    check_counts,
     map_quantiles,
     part_of_year,
     probabilities,
@@ -40,7 +41,7 @@ class QuantileMapping(Gathered):
     Raises
     ------
     UserError
-        If a target is not an input.
+        If a target is not an input, or a number is too small.
 
     References
     ----------
@@ -49,6 +50,7 @@ class QuantileMapping(Gathered):
     Maraun (2013), Bias correction, quantile mapping, and downscaling, J. Climate 26.
     """
 
+    takes_missing_inputs = True
     learns_from_pairs = False
 
     given: Tensor
@@ -57,6 +59,7 @@ class QuantileMapping(Gathered):
     def __init__(self, signature: Signature, quantiles: int = 50, parts_of_year: int = 12) -> None:
         super().__init__(signature)
         check_inputs(signature, "quantile mapping")
+        check_counts(quantiles, parts_of_year)
         self.quantiles, self.parts_of_year = quantiles, parts_of_year
         for name in ("given", "wanted"):
             self.register_buffer(name, torch.zeros(0, 0, *signature.shape, 0))
@@ -74,7 +77,7 @@ class QuantileMapping(Gathered):
         self.wanted = quantiles_by_part(targets, part, self.parts_of_year, self.quantiles)
 
     def forward(self, sample: Sample) -> Tensor:
-        """Return the mapped inputs; 0 in cells that had no target in training."""
+        """Return the mapped inputs; 0 where there is none, or there was no target in training."""
         answer = self.zeros(sample)
         if self.given.shape[0] == 0:
             return answer

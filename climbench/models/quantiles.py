@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from climbench.errors import UserError
 from climbench.tasks.sample import Sample
 
 
@@ -15,6 +16,19 @@ def probabilities(count: int) -> Tensor:
     [0.125, 0.375, 0.625, 0.875]
     """
     return (torch.arange(count, dtype=torch.float64) + 0.5) / count
+
+
+def check_counts(quantiles: int, parts_of_year: int) -> None:
+    """Raise a UserError if there are too few quantiles or parts of the year.
+
+    Two quantiles are the least between which a line can be drawn.
+    """
+    if quantiles < 2:
+        raise UserError(f"option 'quantiles' = {quantiles} is wrong: at least 2")
+    if parts_of_year < 1:
+        raise UserError(
+            f"option 'parts_of_year' = {parts_of_year} is wrong: 12 for months, 1 for none"
+        )
 
 
 def valid_quantiles(values: Tensor, at: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ class Resize(nn.Module):
         super().__init__()
         if method not in METHODS:
             raise UserError(f"option 'method' = {method} is wrong: {nearest(method, METHODS)}")
-        self.edges = Edges.of(latitude, longitude)
+        self.method, self.edges = method, Edges.of(latitude, longitude)
         centres, wanted = extended_rows(latitude, self.edges), np.asarray(target_latitude)
         if self.edges.south is None:
             wanted = np.maximum(wanted, latitude[0])
@@ -96,12 +96,19 @@ class Resize(nn.Module):
     def valid(self, fields: Tensor) -> Tensor:
         """Return the same of fields with NaN: the mean over the neighbours that have values.
 
-        Where no neighbour has one, NaN. Not for ``bicubic``, which has negative weights.
+        Where no neighbour has one, NaN; that of ``bicubic``, whose weights may be negative, is NaN
+        where any of its neighbours is missing.
         """
         missing = fields.isnan()
+        if not missing.any():
+            return torch.as_tensor(self(fields))
         share = self((~missing).to(fields))
-        values: Tensor = self(fields.masked_fill(missing, 0.0)) / share
-        return values.masked_fill(share < LEAST_WEIGHT, torch.nan)
+        values = self(fields.masked_fill(missing, 0.0))
+        if self.method == "bicubic":
+            padded = pad(missing.to(fields), self.edges, (MARGIN, MARGIN), (MARGIN, MARGIN))
+            sees = self.rows.abs().to(fields) @ padded @ self.columns.abs().to(fields).mT
+            return torch.as_tensor(values.masked_fill(sees > 0, torch.nan))
+        return torch.as_tensor((values / share).masked_fill(share < LEAST_WEIGHT, torch.nan))
 
 
 def input_resize(signature: Signature, method: Method = "bilinear") -> Resize:

@@ -1,5 +1,6 @@
 """A transformer with shifted windows round the globe, as in Pangu-Weather."""
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
@@ -7,6 +8,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from climbench.errors import UserError
 from climbench.models.channels import NetworkInput, NetworkOutput
 from climbench.models.patches import Patches, initialise_any
+from climbench.models.translators import DropPath
 from climbench.tasks.sample import Sample, Signature
 
 
@@ -20,24 +22,29 @@ class Swin(nn.Module):
 
     It is Pangu-Weather on stacked channels, in two dimensions instead of three. Shifted windows go
     on round the globe; where they would join the northernmost with the southernmost rows (or, on
-    a region, east with west) a mask keeps them apart. Windows are made smaller where the grid has
-    fewer patches than two of them. The lead time enters as a constant channel.
+    a region, east with west) a mask keeps them apart. Windows are made smaller, by half at most,
+    where two of them do not go round the globe a whole number of times, or would extend the grid
+    by much; see :func:`windows_that_fit`. The lead time enters as a constant channel.
 
     Parameters
     ----------
     signature
         The question.
     patch_size
-        Rows and columns of a patch; the grid is extended to the north and east until two windows
-        divide its patches.
+        Rows and columns of a patch; the grid is extended to the north (and east, where its columns
+        cannot be divided) until two windows divide its patches.
     embed_dim, num_heads
         Width of a token and attention heads at full resolution; twice as many on merged tokens.
     depths
         Number of blocks before merging, on merged tokens, and after.
     window
-        Rows and columns of a window, in tokens.
+        Rows and columns of a window, in tokens, at most.
     mlp_ratio
         Width of the perceptrons over that of a token.
+    drop_path
+        Share of samples that skip the deepest block while training; published: 0.2. It rises
+        linearly from 0 over the blocks of the encoder, which are those before merging and half of
+        those on merged tokens; blocks of the decoder have the shares of their counterparts.
     position_bias
         Whether attention has the bias.
     calendar, coordinates, residual
@@ -64,12 +71,13 @@ class Swin(nn.Module):
         window: tuple[int, int] = (6, 12),
         mlp_ratio: float = 4.0,
         position_bias: bool = True,
+        drop_path: float = 0.0,
         calendar: bool = False,
         coordinates: bool = False,
         residual: bool = False,
     ) -> None:
         super().__init__()
-        window = window_that_fits(signature, patch_size, window)
+        window, periodic = windows_that_fit(signature, patch_size, window)
         if embed_dim % num_heads:
             raise UserError(
                 f"Swin: embed_dim = {embed_dim} must be a multiple of num_heads = {num_heads}."
@@ -81,9 +89,8 @@ class Swin(nn.Module):
         self.output = NetworkOutput(signature, residual=residual)
         self.embed = nn.Conv2d(self.input.count, embed_dim, patch_size, stride=patch_size)
 
-        def stage(depth: int, merged: int) -> nn.Sequential:
+        def stage(rates: list[float], merged: int) -> nn.Sequential:
             grid = (self.patches.rows // merged, self.patches.columns // merged)
-            periodic = self.patches.edges.periodic
             return nn.Sequential(
                 *(
                     SwinBlock(
@@ -95,15 +102,15 @@ class Swin(nn.Module):
                             Windows(grid, window, bool(place % 2), periodic),
                             position_bias,
                         ),
+                        rate,
                     )
-                    for place in range(depth)
+                    for place, rate in enumerate(rates)
                 )
             )
 
+        rates = drop_rates(depths, drop_path)
         self.before, self.middle, self.after = (
-            stage(depths[0], 1),
-            stage(depths[1], 2),
-            stage(depths[2], 1),
+            stage(own, merged) for own, merged in zip(rates, (1, 2, 1), strict=True)
         )
         self.merge = nn.Sequential(
             nn.LayerNorm(4 * embed_dim), nn.Linear(4 * embed_dim, 2 * embed_dim, bias=False)
@@ -131,9 +138,12 @@ class Swin(nn.Module):
 class SwinBlock(nn.Module):
     """Attention and a perceptron, each normalised after and added to what came in."""
 
-    def __init__(self, width: int, mlp_ratio: float, attention: "WindowAttention") -> None:
+    def __init__(
+        self, width: int, mlp_ratio: float, attention: "WindowAttention", drop_path: float
+    ) -> None:
         super().__init__()
         hidden = int(mlp_ratio * width)
+        self.drop_path = DropPath(drop_path)
         self.attention = nn.Sequential(attention, nn.LayerNorm(width))
         self.perceptron = nn.Sequential(
             nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width), nn.LayerNorm(width)
@@ -141,8 +151,8 @@ class SwinBlock(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return tokens ``[batch, row, column, width]``."""
-        tokens = tokens + self.attention(tokens)
-        return tokens + torch.as_tensor(self.perceptron(tokens))
+        tokens = tokens + self.drop_path(self.attention(tokens))
+        return tokens + torch.as_tensor(self.drop_path(self.perceptron(tokens)))
 
 
 class Windows:
@@ -247,17 +257,67 @@ def pair_places(rows: int, columns: int) -> Tensor:
     return pairs * (2 * columns - 1) + column[:, None] - column + columns - 1
 
 
-def window_that_fits(
+def windows_that_fit(
     signature: Signature, patch_size: int, window: tuple[int, int]
-) -> tuple[int, int]:
-    """Return the window, made smaller where there are not patches for two of them."""
+) -> tuple[tuple[int, int], bool]:
+    """Return the window that fits a grid, and whether windows go on round the globe.
+
+    They do where patches divide the columns, and the double of a width between half the wanted one
+    and all of it divides the patches (double, as windows on merged tokens are twice as large).
+    Otherwise columns are treated as rows are: the grid is extended, windows end at its edges, and
+    the size is the greatest that adds no more than an eighth to the patches.
+
+    Raises
+    ------
+    UserError
+        If there are not patches for two windows.
+
+    Examples
+    --------
+    >>> from climbench.testing.model_contract import GLOBAL  # 8 x 16 cells
+    >>> windows_that_fit(GLOBAL, 1, (3, 6))
+    ((2, 4), True)
+    """
     patches = Patches(signature, patch_size)
-    if min(patches.rows, patches.columns) < 2 or min(window) < 1:
+    counts = patches.rows, patches.columns
+    if min(counts) < 2 or min(window) < 1:
         raise UserError(
             f"Swin: patch_size = {patch_size} and window = {list(window)} leave no two windows on "
             f"a grid of {signature.shape[0]} x {signature.shape[1]} cells."
         )
-    return min(window[0], patches.rows // 2), min(window[1], patches.columns // 2)
+    rows, columns = (_sizes(count, wanted) for count, wanted in zip(counts, window, strict=True))
+    round_the_globe = [size for size in columns if counts[1] % (2 * size) == 0]
+    if patches.edges.periodic and signature.shape[1] % patch_size == 0 and round_the_globe:
+        return (_least_extended(counts[0], rows), round_the_globe[0]), True
+    return (_least_extended(counts[0], rows), _least_extended(counts[1], columns)), False
+
+
+def _sizes(count: int, wanted: int) -> range:
+    """Return sizes of windows for so many patches, the greatest first, of which all can shift."""
+    most = min(wanted, count // 2)
+    return range(most, max(most // 2, min(most, 2)) - 1, -1)
+
+
+def _least_extended(count: int, sizes: range) -> int:
+    """Return the first size whose double extends patches little, or that which does so least."""
+    added = {size: -count % (2 * size) for size in sizes}
+    return next(
+        (size for size in sizes if 8 * added[size] <= count), min(added, key=added.__getitem__)
+    )
+
+
+def drop_rates(depths: tuple[int, int, int], most: float) -> list[list[float]]:
+    """Return the share of samples that skip each block, by stage; see :class:`Swin`.
+
+    Examples
+    --------
+    >>> [np.round(rates, 2).tolist() for rates in drop_rates((1, 6, 1), 0.3)]
+    [[0.0], [0.1, 0.2, 0.3, 0.1, 0.2, 0.3], [0.0]]
+    """
+    before, middle, after = depths
+    down = np.linspace(0.0, most, before + (middle + 1) // 2).tolist()
+    up = np.linspace(0.0, most, after + middle // 2).tolist()
+    return [down[:before], down[before:] + up[after:], up[:after]]
 
 
 def merge(tokens: Tensor) -> Tensor:

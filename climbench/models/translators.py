@@ -67,13 +67,25 @@ class TemporalAttention(nn.Module):
 
     The static one looks at the neighbourhood within a step by a wide convolution; the dynamical
     one weighs the channels, which are the steps, by a small perceptron of their means.
+
+    Parameters
+    ----------
+    channels
+        Of the maps.
+    edges
+        Of the grid.
+    dynamical
+        Whether there is the dynamical look.
     """
 
-    def __init__(self, channels: int, edges: Edges) -> None:
+    def __init__(self, channels: int, edges: Edges, dynamical: bool = True) -> None:
         super().__init__()
         self.static = nn.Sequential(
             WideConvolution(channels, edges), nn.Conv2d(channels, channels, 1)
         )
+        self.dynamical: nn.Sequential | None = None
+        if not dynamical:
+            return
         squeezed = channels // min(channels, max(channels // 16, 4))
         self.dynamical = nn.Sequential(
             nn.Linear(channels, squeezed, bias=False),
@@ -84,9 +96,11 @@ class TemporalAttention(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Return maps ``[batch, channel, latitude, longitude]``."""
-        weights = self.dynamical(maps.mean(dim=(2, 3)))[:, :, None, None]
-        weighed: Tensor = weights * self.static(maps) * maps
-        return weighed
+        weighed: Tensor = self.static(maps) * maps
+        if self.dynamical is None:
+            return weighed
+        weights: Tensor = self.dynamical(maps.mean(dim=(2, 3)))
+        return weights[:, :, None, None] * weighed
 
 
 class AttentionBlock(nn.Module):

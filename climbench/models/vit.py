@@ -28,8 +28,8 @@ class ViT(nn.Module):
         over that of a token.
     decoder_depth
         Hidden layers of the head.
-    dropout
-        Share of activations dropped while training.
+    dropout, attention_dropout
+        Share of activations, and of the weights of attention, dropped while training.
     drop_path
         Share of samples that skip the last block while training; it rises linearly from 0 at the
         first block (stochastic depth).
@@ -54,6 +54,7 @@ class ViT(nn.Module):
         num_heads: int = 4,
         mlp_ratio: float = 4.0,
         dropout: float = 0.1,
+        attention_dropout: float = 0.0,
         drop_path: float = 0.1,
         learned_positions: bool = True,
         calendar: bool = False,
@@ -79,7 +80,7 @@ class ViT(nn.Module):
         hidden = int(mlp_ratio * embed_dim)
         self.blocks = nn.Sequential(
             *(
-                Block(embed_dim, num_heads, hidden, dropout, float(rate))
+                Block(embed_dim, num_heads, hidden, dropout, float(rate), attention_dropout)
                 for rate in np.linspace(0.0, drop_path, depth)
             )
         )
@@ -111,11 +112,19 @@ class Block(nn.Module):
     """Attention and a perceptron, each normalised before and added to what came in."""
 
     def __init__(
-        self, width: int, heads: int, hidden: int, dropout: float, drop_path: float
+        self,
+        width: int,
+        heads: int,
+        hidden: int,
+        dropout: float,
+        drop_path: float,
+        attention_dropout: float = 0.0,
     ) -> None:
         super().__init__()
         self.drop_path = drop_path
-        self.attention = nn.Sequential(nn.LayerNorm(width), Attention(width, heads, dropout))
+        self.attention = nn.Sequential(
+            nn.LayerNorm(width), Attention(width, heads, dropout, attention_dropout)
+        )
         self.perceptron = nn.Sequential(
             nn.LayerNorm(width),
             nn.Linear(width, hidden),
@@ -141,9 +150,11 @@ class Block(nn.Module):
 class Attention(nn.Module):
     """Multi-head self-attention."""
 
-    def __init__(self, width: int, heads: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, heads: int, dropout: float, attention_dropout: float = 0.0
+    ) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.attention_dropout = heads, attention_dropout
         self.query_key_value = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)
         self.dropout = nn.Dropout(dropout)
@@ -152,7 +163,7 @@ class Attention(nn.Module):
         """Return tokens ``[batch, token, width]``, each a mean of all, weighted by likeness."""
         split = self.query_key_value(tokens).unflatten(2, (3, self.heads, -1))
         query, key, value = split.permute(2, 0, 3, 1, 4)
-        rate = self.dropout.p if self.training else 0.0
+        rate = self.attention_dropout if self.training else 0.0
         mixed = scaled_dot_product_attention(query, key, value, dropout_p=rate)
         answer: Tensor = self.dropout(self.project(mixed.transpose(1, 2).flatten(2)))
         return answer

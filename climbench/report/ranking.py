@@ -9,7 +9,12 @@ import xarray as xr
 from climbench.errors import UserError
 
 BASELINES = ("persistence", "climatology", "linear_regression", "pattern_scaling")
-STRAIGHT_LINES = ("linear_regression", "pattern_scaling", "linear_downscaling")
+STRAIGHT_LINES = (
+    "linear_regression",
+    "linear_regression_field",
+    "pattern_scaling",
+    "linear_downscaling",
+)
 KEY_LEAD_HOURS = (24.0, 72.0, 120.0)
 
 

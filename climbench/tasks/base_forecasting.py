@@ -13,9 +13,9 @@ from climbench.errors import UserError
 from climbench.store import open_store, store_hash
 from climbench.store.moments import Moments
 from climbench.store.reading import Reading
-from climbench.tasks.checks import check_apart, check_channels, check_multiples
+from climbench.tasks.checks import check_apart, check_channels, check_multiples, check_window
 from climbench.tasks.climatology import training_climatology
-from climbench.tasks.fields import Fields, constant_field
+from climbench.tasks.fields import Fields, cells_of, constant_field
 from climbench.tasks.forecast_layout import forecast_front, forecast_template
 from climbench.tasks.layout import by_variable, select_channels
 from climbench.tasks.regions import Region, cut_region
@@ -108,7 +108,14 @@ class Forecasting:
         self.dataset = cut_region(open_store(self.store), self.region)
         self.timeline = Timeline(self.dataset.indexes["time"])
         check_channels(self.dataset, self.store, self._channels_by_option())
+        for name in self.forcings:
+            if name in self.targets:
+                raise UserError(
+                    f"option 'forcings' names the target '{name}', whose truth a model would be "
+                    "shown: leave it out there"
+                )
         self.check_hours()
+        check_window(self.climatology_window)
         self.periods = {name: self.timeline.period(getattr(self, name), name) for name in SPLITS}
         check_apart(self.periods)
         for name in SPLITS:
@@ -163,7 +170,8 @@ class Forecasting:
     def fields(self) -> Fields:
         """The packed channels; the first use packs them."""
         cache = self.store.parent / "cache" if self.cache is None else self.cache
-        return Fields(self.store, self.dataset, self.packed, cache, self.region, self.reading)
+        cells = self.region or cells_of(self.store, self.dataset)
+        return Fields(self.store, self.dataset, self.packed, cache, cells, self.reading)
 
     @property
     def packed(self) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 import xarray as xr
 
 from climbench.errors import UserError, nearest
+from climbench.metrics.climatology import DAYS
 from climbench.store import channel_names, split_channel
 from climbench.tasks.fields import COMPUTED, CONSTANT
 from climbench.tasks.task import Split
@@ -39,11 +40,13 @@ def check_channels(
                     f"{nearest(name, known)}"
                 )
             varies = along in ds[split_channel(ds, name)[0]].dims
-            if varies == (option == "static"):
-                mend = "inputs or forcings" if varies else "static"
+            if varies == (option in ("static", "mask")):
+                mend = "name it in inputs or forcings" if varies else "name it in static"
+                if option == "mask":
+                    mend = "name one that is constant"
                 raise UserError(
                     f"option '{option}': '{name}' {'varies' if varies else 'is constant'} "
-                    f"in {along}: name it in {mend}"
+                    f"in {along}: {mend}"
                 )
 
 
@@ -80,3 +83,18 @@ def check_apart(periods: Mapping[Split, range]) -> None:
             raise UserError(
                 f"the {earlier} and the {later} period overlap: no time may be in two splits"
             )
+
+
+def check_window(days: int) -> None:
+    """Check that a climatology can be smoothed over so many days.
+
+    Raises
+    ------
+    UserError
+        If the number is even, or no part of a year.
+    """
+    if days < 1 or days % 2 == 0 or days >= DAYS:
+        raise UserError(
+            f"option 'climatology_window' = {days} is wrong: give an odd number of days below "
+            f"{DAYS}"
+        )

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from climbench.errors import UserError
 from climbench.tasks.timeline import Timeline
 
-HOURS_OF_A_DAY = 24
-HOURS_OF_A_MONTH = 28 * 24
+UNITS = {1: 360 * 24, 2: 28 * 24, 3: 24}
+"""Parts of a date that tell its times apart, and from how many hours between them on."""
+UNIT_OF_DAYS = 3
 
 
 def counterparts(timeline: Timeline, other: Timeline, names: tuple[str, str]) -> NDArray[np.int64]:
@@ -15,8 +16,8 @@ def counterparts(timeline: Timeline, other: Timeline, names: tuple[str, str]) ->
 
     Dates meet by what the calendar says: year, month and day, and the hour and minute where one of
     the archives has several times a day; daily means meet whatever hour of the day they are
-    stamped with, monthly ones whatever day. A date that the other calendar lacks (29 February in
-    years of 365 days, the 31st in years of 360) has no counterpart.
+    stamped with, monthly ones whatever day, yearly ones whatever month. A date that the other
+    calendar lacks (29 February in years of 365 days, the 31st in years of 360) has no counterpart.
 
     Parameters
     ----------
@@ -28,10 +29,17 @@ def counterparts(timeline: Timeline, other: Timeline, names: tuple[str, str]) ->
     Raises
     ------
     UserError
-        If no time has a counterpart, or one has several.
+        If no time has a counterpart, or one has several; or if one archive has months or years and
+        the other one does not, where the value of one day would stand for all of them.
     """
-    steps = min(timeline.step, other.step)
-    unit = next((n for n, h in ((2, HOURS_OF_A_MONTH), (3, HOURS_OF_A_DAY)) if steps >= h), 5)
+    units = [_unit(each) for each in (timeline, other)]
+    unit = max(units)
+    if units[0] != units[1] and min(units) < UNIT_OF_DAYS:
+        long, short = (names[units.index(which(units))] for which in (min, max))
+        raise UserError(
+            f"{long} has one time a {'year' if min(units) == 1 else 'month'} and {short} has more: "
+            "make means of the same length in its recipe (step resample_time)"
+        )
     wanted, known = _labels(timeline)[:, :unit], _labels(other)[:, :unit]
     where: dict[tuple[int, ...], int] = {}
     for position, label in enumerate(map(tuple, known.tolist())):
@@ -46,6 +54,11 @@ def counterparts(timeline: Timeline, other: Timeline, names: tuple[str, str]) ->
             "targets of the same dates"
         )
     return found
+
+
+def _unit(timeline: Timeline) -> int:
+    """Return how many parts of the date tell times apart: 1 for years, 2, 3, or 5 for minutes."""
+    return next((count for count, hours in UNITS.items() if timeline.step >= hours), 5)
 
 
 def _labels(timeline: Timeline) -> NDArray[np.int64]:

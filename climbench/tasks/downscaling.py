@@ -11,17 +11,18 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError
-from climbench.store import open_store, read_channel, split_channel, store_hash
+from climbench.store import open_store, split_channel, store_hash
 from climbench.store.moments import Moments
 from climbench.tasks.base_forecasting import Forecasting
 from climbench.tasks.checks import check_channels, check_multiples
 from climbench.tasks.climatology import climatology_of_values
 from climbench.tasks.coarsening import Coarsening
 from climbench.tasks.counterparts import counterparts
-from climbench.tasks.fields import Fields
+from climbench.tasks.fields import Fields, cells_of, constant_field
 from climbench.tasks.layout import by_variable
+from climbench.tasks.regions import northward
 from climbench.tasks.sample import Signature
-from climbench.tasks.task import Normalisation, normalisation_of, task_hash
+from climbench.tasks.task import Normalisation, Split, normalisation_of, task_hash
 from climbench.tasks.windows import Group, Windows
 
 BLOCK_BYTES = 2**26
@@ -86,13 +87,19 @@ initial_interval, climatology_window, region, cache
                 "a downscaling needs 'coarsening' (coarse inputs made of the store itself) or "
                 "'input_store' (of another store): give one"
             )
-        self.input_dataset = None if self.input_store is None else open_store(self.input_store)
+        source = self.input_store
+        self.input_dataset = None if source is None else northward(open_store(source))
         super().__post_init__()
         if self.input_dataset is not None and self.input_store is not None:
             check_channels(self.input_dataset, self.input_store, {"inputs": self.inputs})
             self._check_units(self.input_dataset)
         if self.mask is not None:
-            check_channels(self.dataset, self.store, {"static": (self.mask,)})
+            check_channels(self.dataset, self.store, {"mask": (self.mask,)})
+            if not self.counted.any():
+                raise UserError(
+                    f"option 'mask' = {self.mask} shuts every cell out: name a channel that is 1 "
+                    "where cells count"
+                )
         grid = self.dataset if self.input_dataset is None else self.input_dataset
         factor = self.coarsening
         self.coarsened = None if factor is None else Coarsening.of(grid, factor)
@@ -148,8 +155,10 @@ initial_interval, climatology_window, region, cache
         if self.input_dataset is None or self.input_store is None:
             return self.fields
         cache = self.input_store.parent / "cache" if self.cache is None else self.cache
+        cells = cells_of(self.input_store, self.input_dataset)
+        channels = list(self.inputs)
         return Fields(
-            self.input_store, self.input_dataset, list(self.inputs), cache, reading=self.reading
+            self.input_store, self.input_dataset, channels, cache, cells, reading=self.reading
         )
 
     @cached_property
@@ -164,8 +173,9 @@ initial_interval, climatology_window, region, cache
     def counted(self) -> NDArray[np.bool_]:
         """Which cells the mask lets in ``[latitude, longitude]``."""
         if self.mask is None:
-            return np.ones(self.signature.shape, dtype=np.bool_)
-        return np.asarray(read_channel(self.dataset, self.mask).values >= 0.5)
+            sizes = self.dataset.sizes
+            return np.ones((sizes["latitude"], sizes["longitude"]), dtype=np.bool_)
+        return np.asarray(constant_field(self.dataset, self.mask) >= 0.5)
 
     def read_inputs(self, positions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return inputs ``[..., channel, latitude, longitude]`` at positions ``[sample, step]``."""
@@ -235,9 +245,9 @@ initial_interval, climatology_window, region, cache
         """Return the samples of some windows."""
         return CoarseToFine(self, groups)
 
-    def truth(self) -> xr.Dataset:
-        """Return the targets over the test period, NaN where cells do not count."""
-        whole = super().truth()
+    def _targets(self, split: Split) -> xr.Dataset:
+        """Return the targets over a period, NaN where cells do not count."""
+        whole = super()._targets(split)
         if self.mask is None:
             return whole
         counted = xr.DataArray(self.counted, dims=("latitude", "longitude"))

@@ -106,7 +106,7 @@ class Emulation:
     static: tuple[str, ...] = ()
     cache: Path | None = None
 
-    reading = Reading()  # years are few: the packed copies are read as the machine allows
+    reading = Reading()  # no option: the samples are the same
     strategy: ClassVar[str] = "emulation"
     part_dimension: ClassVar[str] = "scenario"
     required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "pattern_scaling")
@@ -149,13 +149,19 @@ class Emulation:
             self.history,
         )
         options = (self.member_count, self.member_seed, self.test_members)
-        self.fields = RunFields(
+        self.chosen_members = Members.of(self.dataset, self.store.name, *options)
+
+    @cached_property
+    def fields(self) -> RunFields:
+        """The targets by run; the first use packs them."""
+        return RunFields(
             self.dataset,
             self.store,
             self.store.parent / "cache" if self.cache is None else self.cache,
             self.targets,
             self.scenario_split,
-            Members.of(self.dataset, self.store.name, *options),
+            self.chosen_members,
+            self.reading,
         )
 
     def _check_scenarios(self) -> None:

@@ -11,7 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.recipes.formulas import toa_incident_solar_radiation
-from climbench.store import read_channel, store_hash
+from climbench.store import open_store, read_channel, store_hash
 from climbench.store.moments import Moments
 from climbench.store.reader import blocks
 from climbench.store.reading import Reading
@@ -127,6 +127,12 @@ class Fields:
             some = steps[:: max(1, steps.size // COMPUTED_STEPS) | 1]
             moments[name] = Moments.of(self._computed(name, some))
         return moments
+
+
+def cells_of(path: Path, ds: xr.Dataset) -> str | None:
+    """Return what tells a store whose rows were turned from the store itself; None for itself."""
+    whole = open_store(path)["latitude"].values
+    return None if np.array_equal(whole, ds["latitude"].values) else "northward"
 
 
 def constant_field(ds: xr.Dataset, name: str) -> NDArray[np.float32]:

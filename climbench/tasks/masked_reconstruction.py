@@ -76,6 +76,8 @@ class MaskedReconstruction(DirectForecasting):
             )
         if not 0 < self.hidden < 1:
             raise UserError(f"option 'hidden' = {self.hidden} is wrong: give a share in (0, 1)")
+        if self.seed < 0:
+            raise UserError(f"option 'seed' = {self.seed} is wrong: give 0 or more")
         if len(self.patch) != 2 or min(self.patch) < 1 or self.masks < 1:
             raise UserError(
                 f"options 'patch' = {list(self.patch)} and 'masks' = {self.masks} are wrong: "

@@ -50,7 +50,14 @@ class Pretraining(ContinuousForecasting):
     def __post_init__(self) -> None:
         self.further_stores = tuple(Path(path) for path in self.further_stores)
         super().__post_init__()
-        self.further = [self._of(path) for path in self.further_stores]
+        self._further = [self._of(path) for path in self.further_stores]
+
+    @property
+    def further(self) -> list[ContinuousForecasting]:
+        """The same task on each further store, read as the first is."""
+        for task in self._further:
+            task.reading = self.reading
+        return self._further
 
     def _of(self, path: Path) -> ContinuousForecasting:
         """Return the same task on another store, with the channels that it has."""

@@ -62,6 +62,12 @@ def region_box(region: Region) -> Box:
     return Box(south, north, west, west + ((east - west) % 360.0 or 360.0))
 
 
+def northward(ds: xr.Dataset) -> xr.Dataset:
+    """Return a store with its rows from south to north, lazily, as models take them."""
+    order = np.argsort(ds["latitude"].values)
+    return ds if np.all(np.diff(order) > 0) else ds.isel(latitude=order)
+
+
 def cut_region(ds: xr.Dataset, region: Region | None) -> xr.Dataset:
     """Return the cells of a region whose centres lie in it, rows from south to north, lazily.
 
@@ -73,7 +79,7 @@ def cut_region(ds: xr.Dataset, region: Region | None) -> xr.Dataset:
     ds
         A store: rows and columns in any order, longitudes in any convention.
     region
-        See :func:`region_box`; None takes all.
+        See :func:`region_box`; None takes all, columns as they are.
 
     Raises
     ------
@@ -81,7 +87,7 @@ def cut_region(ds: xr.Dataset, region: Region | None) -> xr.Dataset:
         If the region is wrong, or has fewer than two rows or columns on this grid.
     """
     if region is None:
-        return ds
+        return northward(ds)
     box = region_box(region)
     north = np.asarray(ds["latitude"].values, dtype=np.float64).round(DECIMALS)
     east = np.asarray(ds["longitude"].values, dtype=np.float64).round(DECIMALS)

@@ -1,7 +1,7 @@
 """Targets of a climate store, by run: of the members that a split sees, packed for reading."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from climbench.store import split_channel, store_hash
 from climbench.store.packed import pack
 from climbench.store.reader import PackedReader
+from climbench.store.reading import Reading
 from climbench.tasks.members import Members, draw_members, first_members, mean_over
 from climbench.tasks.runs import by_run, shared_years
 from climbench.tasks.scenario_split import ScenarioSplit
@@ -36,6 +37,8 @@ class RunFields:
         Which runs are used, and for what.
     members
         Which members are trained on and which are the truth.
+    reading
+        How this machine reads the packed copies; ``zarr``, too, reads them: they are means.
     """
 
     dataset: xr.Dataset
@@ -44,6 +47,7 @@ class RunFields:
     targets: tuple[str, ...]
     split: ScenarioSplit
     members: Members
+    reading: Reading = field(default_factory=Reading)
 
     @cached_property
     def fields(self) -> xr.Dataset:
@@ -108,4 +112,5 @@ class RunFields:
 
     def _pack(self, fields: xr.Dataset, chosen: Any) -> PackedReader:
         key = f"{store_hash(self.store)} {json.dumps(chosen)}"
-        return PackedReader(pack(fields, self.targets, self.cache, key))
+        path = pack(fields, self.targets, self.cache, key)
+        return PackedReader(path, self.reading.method, self.reading.memory_share)

@@ -17,12 +17,13 @@ def callbacks_of(model: ModelConfig, trainer: TrainerConfig, directory: Path) ->
     ``directory/best.ckpt`` holds the epoch of the lowest validation loss, ``last.ckpt`` the state
     from which an interrupted training goes on.
     """
+    found: list[Callback] = []
+    if model.optimizer is not None and model.optimizer.average_decay is not None:
+        found.append(RunningMean(model.optimizer.average_decay))  # moves before anything is saved
+    if model.patience is not None:
+        found.append(EarlyStopping(JUDGE, patience=model.patience))
+    found.append(ResumePoints(directory / "last.ckpt", trainer.checkpoint_minutes))
     best = ModelCheckpoint(
         directory, filename="best", monitor=JUDGE, save_last=True, enable_version_counter=False
     )
-    found = [best, ResumePoints(directory / "last.ckpt", trainer.checkpoint_minutes)]
-    if model.patience is not None:
-        found.append(EarlyStopping(JUDGE, patience=model.patience))
-    if model.optimizer is not None and model.optimizer.average_decay is not None:
-        found.append(RunningMean(model.optimizer.average_decay))
-    return found
+    return [*found, best]

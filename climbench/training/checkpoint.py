@@ -57,8 +57,6 @@ def build_module(record: dict[str, Any]) -> FittedModule:
     normalisation = Normalisation.from_dict(record["normalisation"])
     network = build_network(model.network, signature)
     if model.optimizer is not None:
-        if hasattr(network, "loss") and model.loss is not None:
-            raise UserError(f"model '{model.name}' has a loss of its own: leave out 'loss'.")
         criterion = build_loss(model.loss, signature, record.get("changes"))
         parts = (network, signature, normalisation, record, criterion)
         if model.rollout is None:

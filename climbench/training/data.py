@@ -132,6 +132,12 @@ class SplitLoaders(L.LightningDataModule):  # type: ignore[misc]  # lightning is
             self.interrupted = None
         return self.training
 
+    def in_order(self) -> "Loader":
+        """Return all training samples in order, the same on every rank."""
+        samples: Any = self._samples(cast(Split, self.fit_on))
+        steady = steady_batch(self.task.signature, self.options.batch_size)
+        return Loader(samples, Batches(len(samples), steady, shuffle=False))
+
     def state_dict(self) -> dict[str, int]:
         """Return how far the training is in its epoch, for a checkpoint.
 
@@ -141,8 +147,14 @@ class SplitLoaders(L.LightningDataModule):  # type: ignore[misc]  # lightning is
         return {} if self.training is None else self.training.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, int]) -> None:
-        """Let the training go on where it was interrupted."""
+        """Let the training go on where it was interrupted.
+
+        With shared-out weights Lightning reads the checkpoint after the loader was made.
+        """
         self.interrupted = state_dict or None
+        if self.training is not None and self.interrupted is not None:
+            self.training.load_state_dict(self.interrupted)
+            self.interrupted = None
 
     def val_dataloader(self) -> "Loader":
         """Return the validation samples, in order."""

@@ -8,11 +8,11 @@ from typing import Any, cast
 import torch
 from lightning.pytorch.callbacks import Timer
 from torch import Tensor
-from torch.distributed.fsdp import FullyShardedDataParallel
 
 from climbench.config import OptimizerConfig
 from climbench.tasks.sample import Sample
 from climbench.training.module import FittedModule
+from climbench.training.sharding import SharedOut, share_out
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -63,7 +63,17 @@ class GradientModule(FittedModule):
         self.optimizer_config = optimizer
         self.rates: Mapping[str, float] = {}
         """Factors of the learning rate, by the weight's name in the network; 1 for all others."""
-        self.dimensions: dict[str, int] = {}
+        self.clocked = (-1, 0.0)  # the last step that was asked for, and the share of the minutes
+
+    def on_fit_start(self) -> None:
+        """Fit what a network starts from; a training that goes on has it already."""
+        network = cast(Any, self.network)
+        if hasattr(network, "fit_first") and not network.fitted:
+            batches = cast(Any, self.trainer).datamodule.in_order()
+            network.fit_first(
+                self.normalise(self.transfer_batch_to_device(batch, self.device, 0), overwrite=True)
+                for batch in batches
+            )
 
     def training_step(self, batch: Sample, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
@@ -76,9 +86,10 @@ class GradientModule(FittedModule):
         """Return the loss of a normalised sample that training minimises."""
         return self.loss(sample)
 
-    def setup(self, stage: str) -> None:
-        """Keep how many dimensions the weights have, which sharding hides."""
-        self.dimensions = {name: weight.ndim for name, weight in self.network.named_parameters()}
+    def configure_model(self) -> None:
+        """Share the weights out, where that is how devices work together."""
+        if isinstance(self.trainer.strategy, SharedOut):
+            share_out(self.network, self.trainer.strategy.device_mesh["data_parallel"])
 
     def configure_gradient_clipping(
         self,
@@ -86,10 +97,12 @@ class GradientModule(FittedModule):
         gradient_clip_val: float | None = None,
         gradient_clip_algorithm: str | None = None,
     ) -> None:
-        """Limit the norm of the gradient; where weights are sharded, over all shards."""
-        sharded = self.trainer.strategy.model
-        if gradient_clip_val is not None and isinstance(sharded, FullyShardedDataParallel):
-            sharded.clip_grad_norm_(gradient_clip_val)
+        """Limit the norm of the gradient.
+
+        A network of parts that are trained apart does it itself, by its ``clip_gradients``.
+        """
+        if gradient_clip_val is not None and hasattr(self.network, "clip_gradients"):
+            cast(Any, self.network).clip_gradients(gradient_clip_val)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
@@ -104,14 +117,16 @@ class GradientModule(FittedModule):
         """Return the share of the training that ends with a step, by steps or by the clock.
 
         Where minutes are limited the share of the time counts if it is greater, so that the
-        schedule comes to its end there too.
+        schedule comes to its end there too. Of several ranks the clock of the first counts: with
+        learning rates of their own their weights would drift apart.
         """
         share: float = (step + 1) / self.trainer.estimated_stepping_batches
-        for timer in self.trainer.callbacks:
-            if isinstance(timer, Timer) and timer.time_remaining() is not None:
-                used = timer.time_elapsed()
-                share = max(share, used / (used + max(0.0, timer.time_remaining())))
-        return min(1.0, share)
+        timers = [each for each in self.trainer.callbacks if isinstance(each, Timer)]
+        if timers and self.clocked[0] != step:  # each group of weights asks
+            left, used = timers[0].time_remaining(), timers[0].time_elapsed()
+            clock = 0.0 if left is None else used / (used + max(0.0, left))
+            self.clocked = step, float(self.trainer.strategy.broadcast(clock))
+        return min(1.0, max(share, self.clocked[1]))
 
     def _groups(self) -> list[dict[str, Any]]:
         """Return the weights to fit, those of one decay and one learning rate together."""
@@ -119,9 +134,7 @@ class GradientModule(FittedModule):
         groups: dict[tuple[float, float], list[Tensor]] = {}
         for name, weight in self.network.named_parameters():
             if weight.requires_grad:
-                name = name.replace("_fsdp_wrapped_module.", "")
-                matrix = self.dimensions.get(name, weight.ndim) > 1
-                decay = config.weight_decay if matrix else 0.0
+                decay = config.weight_decay if weight.ndim > 1 else 0.0
                 groups.setdefault((decay, self.rates.get(name, 1.0)), []).append(weight)
         return [
             {"params": weights, "weight_decay": decay, "lr": rate * config.learning_rate}

@@ -94,6 +94,16 @@ class MeanSquaredError(nn.Module):
         """Return what a difference costs."""
         return difference.square()
 
+    def weights_of(self, sample: Sample) -> Tensor:
+        """Return the weights ``[..., target, latitude, 1]`` for a network with its own loss.
+
+        In units of the change they are divided by it once, which is exact for losses that grow
+        with the absolute error, as the CRPS does.
+        """
+        if self.unit == "change":
+            return self.weights / self.change_of(sample.lead_time)
+        return self.weights
+
     def change_of(self, lead_time: Tensor) -> Tensor:
         """Return the deviation of the change over ``[batch, lead]`` hours, one for each target."""
         at = (lead_time[..., None] - self.hours).abs().argmin(dim=-1)

@@ -7,6 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from climbench.errors import UserError
 from climbench.models.resizing import input_resize
 from climbench.tasks.sample import Sample, Signature
 from climbench.tasks.task import Normalisation
@@ -50,6 +51,11 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
         self.normalisation = normalisation
         self.record = record
         self.criterion = MeanSquaredError(signature) if criterion is None else criterion
+        if hasattr(network, "loss") and not isinstance(self.criterion, MeanSquaredError):
+            raise UserError(
+                f"'{type(network).__name__}' has a loss of its own, which takes its weights from "
+                "option 'loss': use one of climbench.training.losses, or leave the option out."
+            )
         self.register_buffer("weights", row_weights(signature.latitude), persistent=False)
         for part in ("inputs", "forcings", "static", "targets"):
             self._register_scale(part, getattr(signature, part))
@@ -113,7 +119,8 @@ class FittedModule(L.LightningModule):  # type: ignore[misc]  # lightning is not
     def loss(self, sample: Sample) -> Tensor:
         """Return the loss of a normalised sample: the network's own, or the criterion's."""
         if hasattr(self.network, "loss"):
-            return torch.as_tensor(cast(Any, self.network).loss(sample, self.weights))
+            weights = cast(Any, self.criterion).weights_of(sample)
+            return torch.as_tensor(cast(Any, self.network).loss(sample, weights))
         return torch.as_tensor(self.criterion(self.network(sample), sample))
 
     def predict_step(self, batch: Sample, batch_idx: int) -> Tensor:

@@ -1,6 +1,8 @@
 """Going on where a training was interrupted, in the middle of an epoch too, to the same weights."""
 
 import random
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ import lightning as L
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-AGREE_EVERY = 20  # steps: whether it is time to save is asked of rank 0, which costs a message
+TOLD_TO_END = 128 + signal.SIGTERM  # exit code
 
 
 class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed here
@@ -18,43 +21,60 @@ class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed he
 
     Lightning saves weights, optimizer, schedule, callbacks and the place in the epoch; this adds
     the states of the random number generators (dropout, noise). Checkpoints at the ends of epochs
-    are those of ``ModelCheckpoint``.
+    are those of ``ModelCheckpoint``. Gradients that wait for more batches are in no checkpoint:
+    saving waits for the step of the optimizer.
+
+    A process that is told to end (SIGTERM) says so to the other ranks after its step, and all
+    save and end together. Lightning's own handler is replaced: it sends a message in the midst of
+    whatever the ranks are doing, and lets them end at different steps.
 
     Parameters
     ----------
     path
         The checkpoint to write, whole or not at all.
     minutes
-        Between two of them; None: only when the process is told to end (SIGTERM).
+        Between two of them; None: only when the process is told to end.
     """
 
     def __init__(self, path: Path, minutes: float | None) -> None:
         self.path, self.minutes = path, minutes
         self.saved = time.monotonic()
+        self.told_to_end = False
         self.random: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Give the generators back the states that they had."""
+        """Give the generators back the states that they had; other ranks draw other numbers."""
         self.saved = time.monotonic()
         if self.random is not None:
             set_random_state(self.random)
             self.random = None
+        if trainer.global_rank > 0:
+            torch.manual_seed(int(torch.randint(2**62, ())) + trainer.global_rank)
+        if threading.current_thread() is threading.main_thread():  # Lightning gives it back
+            signal.signal(signal.SIGTERM, self._note)
 
-    def on_train_batch_end(self, trainer: L.Trainer, *_: Any) -> None:
+    def _note(self, *_: Any) -> None:
+        self.told_to_end = True
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """End between two epochs: the first has been saved."""
+        if _any_rank(trainer, self.told_to_end) and trainer.current_epoch > 0:
+            raise SIGTERMException(TOLD_TO_END)
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
         """Save if it is time."""
         if trainer.is_last_batch:  # validation and the checkpoint of the epoch come next
             return
-        if self._is_time(trainer):
+        if (index + 1) % trainer.accumulate_grad_batches:
+            return
+        late = self.minutes is not None and time.monotonic() - self.saved > 60 * self.minutes
+        if _any_rank(trainer, late or self.told_to_end):
             trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()
-
-    def _is_time(self, trainer: L.Trainer) -> bool:
-        late = self.minutes is not None and time.monotonic() - self.saved > 60 * self.minutes
-        if trainer.world_size == 1:
-            return late or bool(trainer.received_sigterm)
-        if trainer.global_step % AGREE_EVERY:
-            return False
-        return bool(trainer.strategy.broadcast(late))
+            if _any_rank(trainer, self.told_to_end):
+                raise SIGTERMException(TOLD_TO_END)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the random number generators, for a checkpoint."""
@@ -63,6 +83,11 @@ class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed he
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep the states until the training starts."""
         self.random = state_dict
+
+
+def _any_rank(trainer: L.Trainer, answer: bool) -> bool:
+    """Tell all ranks whether one of them says yes."""
+    return bool(trainer.strategy.reduce_boolean_decision(answer, all=False))
 
 
 def random_state() -> dict[str, Any]:

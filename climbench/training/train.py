@@ -3,6 +3,9 @@
 import copy
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,10 +13,11 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import CSVLogger
-from lightning.pytorch.strategies import FSDPStrategy
+from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
 from torch import nn
+from torch.multiprocessing.spawn import ProcessExitedException
 
 from climbench.config import ModelConfig, TrainerConfig
 from climbench.errors import UserError
@@ -35,6 +39,8 @@ from climbench.training.initial_weights import console, load_initial_weights, re
 from climbench.training.module import FittedModule
 from climbench.training.quiet import quiet
 from climbench.training.recomputation import recompute_blocks
+from climbench.training.resume import TOLD_TO_END
+from climbench.training.sharding import SharedOut
 
 NAME = "checkpoint.ckpt"
 DECIDES = ("model", "task_hash", "seed")  # what makes two trainings the same training
@@ -96,7 +102,7 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         _check_pairs(task, module.network, model.name)
         try:
             fitting = _trainer(model, trainer, directory)
-        except (MisconfigurationException, ValueError) as error:
+        except (MisconfigurationException, ValueError, TypeError) as error:
             raise UserError(f"the options of 'trainer' do not fit this machine: {error}") from error
         check_launcher(fitting, trainer.strategy)
         if model.optimizer is None:
@@ -107,10 +113,8 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         resume = str(last) if last.exists() else None
         _start(module, model, directory, fresh=resume is None)
         fitted = _prepare(module, model, trainer, fitting)
-        try:
+        with told_to_end(fitting):
             fitting.fit(module, datamodule=loaders, ckpt_path=resume, weights_only=True)
-        except SIGTERMException as stop:  # which by itself exits as if all were done
-            raise SystemExit(128 + signal.SIGTERM) from stop
         if fitting.is_global_zero:
             _keep(fitted, model, fitting, directory)
         fitting.strategy.barrier()
@@ -127,6 +131,28 @@ def _keep(module: FittedModule, model: ModelConfig, fitting: L.Trainer, director
     save_checkpoint(module, directory / NAME)
     for path in (directory / "last.ckpt", best):
         path.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_to_end(fitting: L.Trainer) -> Iterator[None]:
+    """Exit with the code of SIGTERM where a training has saved itself and ended.
+
+    Where this process only waits for those that it has started, SIGTERM is handed on to them.
+    """
+    launcher = fitting.strategy.launcher
+    before = None
+    in_main = threading.current_thread() is threading.main_thread()
+    if isinstance(launcher, _MultiProcessingLauncher) and in_main:
+        before = signal.signal(signal.SIGTERM, lambda number, _: launcher.kill(number))
+    try:
+        yield
+    except SIGTERMException as stop:  # which by itself may exit as if all were done
+        raise SystemExit(TOLD_TO_END) from stop
+    except ProcessExitedException as stop:
+        raise SystemExit(TOLD_TO_END) if stop.exit_code == TOLD_TO_END else stop from stop
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _check_same_training(path: Path, record: dict[str, Any]) -> None:
@@ -157,12 +183,23 @@ def _prepare(
     module: FittedModule, model: ModelConfig, trainer: TrainerConfig, fitting: L.Trainer
 ) -> FittedModule:
     """Prepare a module for its machine, and return the one that the best weights go into."""
+    if model.optimizer is None:
+        return module
+    sharded = isinstance(fitting.strategy, SharedOut)
+    if sharded and model.optimizer.average_decay is not None:
+        raise UserError("option 'optimizer.average_decay' needs whole weights: take trainer=ddp.")
+    if sharded and model.optimizer.name == "sgd":
+        raise UserError("option 'optimizer.name' = sgd: not with fsdp, which needs a state of it.")
+    if sharded and trainer.sync_batchnorm:
+        raise UserError("option 'trainer.sync_batchnorm' needs whole weights: take trainer=ddp.")
+    plain = copy.deepcopy(module) if sharded else module
     if trainer.activation_checkpointing:
         recompute_blocks(module.network)
-    sharded = isinstance(fitting.strategy, FSDPStrategy)
-    if sharded and model.optimizer is not None and model.optimizer.average_decay is not None:
-        raise UserError("option 'optimizer.average_decay' needs whole weights: take trainer=ddp.")
-    plain = copy.deepcopy(module) if sharded else module
+    if trainer.compile and hasattr(module.network, "loss"):
+        raise UserError(
+            f"model '{model.name}' has a loss of its own, which torch.compile does not reach: "
+            "leave out 'trainer.compile'."
+        )
     if trainer.compile:
         module.network.compile()
     return plain
@@ -194,11 +231,14 @@ def _check_pairs(task: Task, network: nn.Module, name: str) -> None:
 def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.Trainer:
     by_gradient = model.optimizer is not None
     minutes = trainer.max_minutes if by_gradient else None
+    strategy: Any = trainer.strategy
+    if strategy == "fsdp":
+        strategy = SharedOut() if by_gradient else "ddp"
     return L.Trainer(
         accelerator=trainer.accelerator,
         devices=trainer.devices,
         num_nodes=trainer.num_nodes,
-        strategy=trainer.strategy,
+        strategy=strategy,
         precision=trainer.precision if by_gradient else "32-true",
         max_epochs=model.max_epochs if by_gradient else 1,
         max_time=timedelta(minutes=minutes) if minutes else None,

@@ -25,6 +25,10 @@ TINY_RESNET = {
     "blocks": 1,
     "calendar": True,
 }
+TINY_GAUSSIAN = {
+    "_target_": "climbench.models.gaussian_head.GaussianHead",
+    "backbone": TINY_RESNET,
+}
 TINY_VIT = {"_target_": "climbench.models.vit.ViT", "patch_size": 4, "embed_dim": 16, "depth": 1}
 OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/models instead
     "resnet": {"hidden_channels": 16, "blocks": 2},
@@ -47,6 +51,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/m
     "simvp": {"frame_channels": 4, "hidden_channels": 8, "blocks": 2},
     "tau": {"frame_channels": 4, "hidden_channels": 8, "blocks": 2},
     "met2net": {"frame_channels": 4, "frame_layers": 2, "hidden_channels": 8, "blocks": 2},
+    "linear_downscaling": {"cells": 4, "ridge": [0.01]},
     "unet": {"hidden_channels": 4, "blocks": 1},
     "pattern_scaling": {"global_mean_of": "temperature_850"},
     "pattern_scaling_multivariate": {"global_mean_of": "temperature_850"},
@@ -59,9 +64,13 @@ OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/m
     "pattern_scaling_gaussian": {"global_mean_of": "temperature_850"},
     "randomised_prior": {"members": 2},
     "multi_fidelity_prior": {"members": 2},
+    "resnet_dropout": {"backbone": TINY_RESNET | {"dropout": 0.1}, "members": 2},
+    "deep_ensemble": {"backbone": TINY_GAUSSIAN, "networks": 2},
+    "gaussian": {"backbone": TINY_RESNET, "members": 2},
     "resnet_dropout_small": {"backbone": TINY_RESNET | {"dropout": 0.1}},
     "deep_ensemble_small": {"backbone": TINY_RESNET, "networks": 2},
     "gaussian_small": {"backbone": TINY_RESNET},
+    "resnet_on_linear_small": {"backbone": TINY_RESNET},
     "noise_conditioned": {"backbone": TINY_VIT, "noise": 4, "members": 2},
     "noise_conditioned_small": {"backbone": TINY_RESNET, "noise": 4, "members": 2},
     "diffusion": {"backbone": TINY_RESNET, "levels": 2},
@@ -101,6 +110,8 @@ def question(name: str, usual: Signature) -> Signature:
     if name == "harmonic_fill":
         seen = tuple(f"seen_{channel}" for channel in usual.targets)
         return replace(usual, forcings=(*usual.forcings, *seen))
+    if name == "resnet_on_linear_small":
+        return replace(usual, leads=1)
     if name not in NEED_AGENTS:
         return usual
     return replace(usual, inputs=AGENTS, forcings=(), history=4, leads=1)

@@ -81,7 +81,7 @@ LAYOUTS = {
 }
 """Held to it in tests/recipes/test_columns.py, test_stations.py and test_tables.py."""
 
-SMALL_ARCHIVES = {"hadcrut", "ncep_reanalysis", "noaa_ersst", "oisst"}
+SMALL_ARCHIVES = {"era5_wb1_5p625", "hadcrut", "ncep_reanalysis", "noaa_ersst", "oisst"}
 """Held to it in tests/recipes/test_small_archives.py."""
 
 APPLIED = {

@@ -117,24 +117,31 @@ def test_pattern_scaling_of_a_cmip6_model(tmp_path, data_root):
     assert float(score.sel(metric="nrmse_spatial")) < 0.3
 
 
+KNOWN = {  # computed with xarray and numpy alone, of all pairs of the test years
+    "ncep_air": {"persistence": {6: 2.43, 24: 3.01, 72: 4.14, 120: 4.49}},  # K
+    "ncep_slp": {  # Pa
+        "persistence": {24: 642.2, 48: 908.6, 72: 1023.4, 120: 1154.9, 168: 1212.9},
+        "damped_persistence": {24: 595.5, 48: 778.4, 72: 841.1, 120: 890.6, 168: 903.9},
+    },
+}
+
+
 @pytest.mark.data
-@pytest.mark.parametrize(
-    ("experiment", "persistence"), [("ncep_air", {6: 2.43, 24: 3.01, 72: 4.14, 120: 4.49})]
-)
-def test_persistence_of_a_reanalysis_has_its_known_error(
-    tmp_path, data_root, experiment, persistence
-):
+@pytest.mark.slow
+@pytest.mark.parametrize("experiment", KNOWN)
+def test_baselines_of_a_reanalysis_have_their_known_errors(tmp_path, data_root, experiment):
+    networks = ("resnet_small", "unet_small", "vit_small", "climax_small")
     config = configuration(
         tmp_path,
         f"experiment={experiment}",
         f"data_root='{data_root}'",
-        "models.resnet_small.max_epochs=1",
-        "models.resnet_small.network.hidden_channels=8",
+        *(f"~models.{name}" for name in networks),
+        "candidate=linear_regression",
+        "reference=damped_persistence",
         "evaluation.bootstrap=0",
         *QUICK,
     )
-    scores = run(config).scores.score.sel(model="persistence", metric="rmse", region="global")
-    rmse = scores.squeeze("channel")
-    for hours, known in persistence.items():
-        # known figures: all pairs of 2014, cosine weights
-        assert float(rmse.sel(lead_time=hours)) == pytest.approx(known, rel=0.01)
+    scores = run(config).scores.score.sel(metric="rmse", region="global").squeeze("channel")
+    for model, errors in KNOWN[experiment].items():
+        found = scores.sel(model=model, lead_time=[*map(float, errors)])
+        np.testing.assert_allclose(found, [*errors.values()], rtol=0.01, err_msg=model)

@@ -107,6 +107,23 @@ def test_thresholds_of_a_climatology_count_and_ensembles_get_brier(world):
     assert np.isfinite(masked).all()
 
 
+def test_thresholds_are_taken_by_their_level_whatever_else_a_climatology_has(world):
+    truth, forecasts = world
+    climate = truth.sel(time=slice(*TRAINING)).mean("time")
+    climate = climate.expand_dims(hour=[0], dayofyear=np.arange(1, 367))
+    every = Extremes.parse({"percentiles": [50, 10, 90]})
+    table = training_thresholds(truth.sel(time=slice(*TRAINING)), every)
+    later = truth.sel(time=slice(TEST, None))
+    options = {"metrics": ["rmse"], "variables": [NAME], "bootstrap": 0}
+    usual = evaluate(forecasts, truth, extremes=OPTIONS, **options)
+    chosen = {"percentiles": [10, 90]}
+    found = evaluate(forecasts, later, climate.merge(table), extremes=chosen, **options)
+    masked = {"metric": "rmse", "channel": channel_of(NAME, 90)}
+    xr.testing.assert_allclose(usual.score.sel(masked), found.score.sel(masked))
+    with pytest.raises(UserError, match=r"\[0.5, 0.1, 0.9\], not 0.95: build it with quantiles="):
+        evaluate(forecasts, later, climate.merge(table), extremes={"percentiles": [95]}, **options)
+
+
 def test_a_week_that_was_hot_masks_but_cannot_be_forecast(world):
     truth, forecasts = world
     rare = OPTIONS | {"running_days": 7, "neighbours": True}
@@ -142,7 +159,16 @@ def test_thresholds_from_the_scored_times_are_refused(world):
         ({"percentiles": [0]}, "between 0 and 100"),
         ({"window": 30}, "odd number of days"),
         ({"window": "month"}, "season, year"),
-        ({"running_days": 0}, "at least 1 day"),
+        ({"running_days": 0}, "at least 1 whole day"),
+        ({"running_days": "a"}, "at least 1 whole day"),
+        ({"percentiles": 95}, "a list of different numbers"),
+        ({"percentiles": [95, 95.0]}, "a list of different numbers"),
+        ({"percentiles": ["hot"]}, "a list of different numbers"),
+        ({"neighbours": "yes"}, "true or false"),
+        ({"variables": NAME}, "a list of variables"),
+        ({"period": ["2001"]}, "first and the last date"),
+        ({"period": ["2003", "2001"]}, "first and the last date"),
+        ({"period": "2001-01-01"}, "first and the last date"),
     ],
 )
 def test_wrong_options_are_one_sentence(options, sentence):

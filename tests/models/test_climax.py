@@ -116,6 +116,19 @@ def test_the_authors_weights_compute_what_theirs_do():
     assert torch.equal(model.encoder.lead.weight, theirs["net.lead_time_embed.weight"])
 
 
+@pytest.mark.parametrize("prefix", ["net.", ""])
+def test_stacked_tokens_of_variables_are_the_same_as_single_ones(prefix):
+    """Files written with the authors' parallel embedding of variables."""
+    single, stacked = authors_weights(prefix), authors_weights(prefix)
+    for part, name in (("weight", "proj_weights"), ("bias", "proj_biases")):
+        own = [stacked.pop(f"{prefix}token_embeds.{n}.proj.{part}") for n in range(48)]
+        stacked[f"{prefix}token_embeds.{name}"] = torch.stack(own)
+    expected, found = (translate_authors_weights(state) for state in (single, stacked))
+    assert found.weights.keys() == expected.weights.keys()
+    assert all(torch.equal(found.weights[name], expected.weights[name]) for name in TOKENS)
+    assert found.origins[f"{prefix}token_embeds.proj_biases"] == "encoder.tokens.bias"
+
+
 def test_names_of_older_files_are_known():
     old = {"net.channel_query": torch.ones(1, 1, 4), "net.channel_agg.in_proj_bias": torch.ones(12)}
     assert set(translate_authors_weights(old).weights) == {

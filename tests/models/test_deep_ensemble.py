@@ -1,12 +1,17 @@
 """Deep ensembles: networks of one kind that know nothing of each other."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from small_backbones import RESNET, WEIGHTS, asked, shaken
 
+from climbench.config import OptimizerConfig
 from climbench.errors import UserError
 from climbench.models.deep_ensemble import DeepEnsemble
+from climbench.tasks.task import Normalisation
 from climbench.testing.model_contract import GLOBAL
+from climbench.training.gradient import GradientModule
 
 PLAIN = RESNET | {"dropout": 0.0, "residual": False}
 
@@ -28,6 +33,24 @@ def test_each_network_learns_from_its_own_error_alone():
     (alone(sample) - sample.targets).square().mean().backward()
     for one, other in zip(together, alone.parameters(), strict=True):
         torch.testing.assert_close(one, other.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_a_steep_network_does_not_slow_down_the_others():
+    model, sample = DeepEnsemble(GLOBAL, PLAIN, networks=2), asked(3)
+    model.networks[1].head[-1].bias.data += 100.0
+    model.loss(sample, WEIGHTS).backward()
+    alone = 2 * norm_of_gradient(model.networks[0])
+    channels = {*GLOBAL.inputs, *GLOBAL.forcings, *GLOBAL.static}
+    scale = Normalisation(tuple(channels), (0.0,) * len(channels), (1.0,) * len(channels))
+    module = GradientModule(model, GLOBAL, scale, {}, optimizer=OptimizerConfig(learning_rate=1e-3))
+    module._trainer = SimpleNamespace(strategy=SimpleNamespace(model=module))
+    module.configure_gradient_clipping(None, alone / 2)
+    for network in model.networks:  # of the mean of two losses
+        assert norm_of_gradient(network) == pytest.approx(alone / 4, rel=1e-3)
+
+
+def norm_of_gradient(network):
+    return float(torch.stack([weight.grad.norm() for weight in network.parameters()]).norm())
 
 
 def test_networks_that_draw_are_asked_in_turn():

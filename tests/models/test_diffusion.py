@@ -73,6 +73,18 @@ def test_samples_of_a_normal_distribution_have_its_mean_and_deviation(
     assert float(high - low) / 2 == pytest.approx(deviation, rel=error)
 
 
+def test_few_levels_of_the_small_preset_make_nearly_the_right_spread():
+    node = yaml.safe_load((CONF / "diffusion_small.yaml").read_text())["network"]
+    levels = schedule(node["levels"], node["lowest"], node["highest"])
+    for deviation in (1.0, 0.4):
+
+        def best(x: torch.Tensor, sigma: float, of: float = deviation) -> torch.Tensor:
+            return of**2 / (of**2 + sigma**2) * x
+
+        ends = sample_by_dpm_solver(best, torch.tensor([-1.0, 1.0]), levels)
+        assert float(ends.diff()) / 2 == pytest.approx(deviation, rel=0.03)
+
+
 def test_samples_of_two_points_are_these_points():
     def best(x: torch.Tensor, sigma: float) -> torch.Tensor:  # of -1 and 1, equally likely
         return torch.tanh(x / sigma**2)

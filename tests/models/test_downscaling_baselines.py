@@ -229,8 +229,40 @@ def test_a_target_that_is_no_input_is_one_sentence(build):
     [
         (lambda: Interpolation(ONE, "bilinar"), "did you mean 'bilinear'"),
         (lambda: LinearDownscaling(ONE, cells=5), "'cells' = 5 is wrong: take 4 or 9"),
+        (lambda: QuantileMapping(ONE, quantiles=1), "'quantiles' = 1 is wrong: at least 2"),
+        (lambda: BCSD(ONE, parts_of_year=0), "'parts_of_year' = 0 is wrong"),
     ],
 )
 def test_wrong_options_are_one_sentence(build, sentence):
     with pytest.raises(UserError, match=sentence):
         build()
+
+
+# Missing inputs: no value is made up for them.
+
+
+@pytest.mark.parametrize("method", ["nearest", "bilinear", "bicubic"])
+def test_interpolation_leaves_missing_inputs_out(method):
+    """A field that is 2 everywhere stays 2 beside a hole; the training mean, 0, is not mixed in."""
+    sample = random_sample(ONE, 1)
+    given = torch.full_like(sample.inputs, 2.0)
+    given[..., 1, 3] = torch.nan
+    answer = Interpolation(ONE, method)(sample._replace(inputs=given))
+    assert answer.isfinite().all()
+    torch.testing.assert_close(answer, torch.full_like(answer, 2.0))
+
+
+@pytest.mark.parametrize("kind", [QuantileMapping, BCSD])
+def test_distributions_are_of_the_inputs_that_there_are(kind):
+    signature = (
+        replace(ONE, input_latitude=(), input_longitude=()) if kind is QuantileMapping else ONE
+    )
+    sample = random_sample(signature, 60)
+    with_gaps = sample.inputs + 10.0
+    with_gaps[::3, ..., 1, 2] = torch.nan
+    model = fitted(kind(signature, quantiles=4, parts_of_year=1), sample._replace(inputs=with_gaps))
+    values = with_gaps[:, 0, 0, 1, 2]
+    expected = np.quantile(values[values.isfinite()].numpy(), probabilities(4).numpy())
+    np.testing.assert_allclose(model.given[0, 0, 1, 2], expected, rtol=1e-5)
+    assert kind.takes_missing_inputs
+    assert model(sample._replace(inputs=with_gaps)).isfinite().all()

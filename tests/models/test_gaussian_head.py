@@ -16,7 +16,7 @@ def test_untrained_residual_head_is_persistence_with_a_deviation_of_one():
     model, sample = GaussianHead(GLOBAL, RESNET).eval(), asked(2)
     mean, deviation = model.distribution(sample)
     torch.testing.assert_close(mean, sample.inputs[:, -1:, :2].expand_as(mean))
-    torch.testing.assert_close(deviation, torch.ones_like(deviation))
+    torch.testing.assert_close(deviation, torch.ones_like(deviation), rtol=0.005, atol=0)
 
 
 def test_members_have_the_mean_and_deviation_of_the_head():
@@ -47,9 +47,23 @@ def test_either_score_is_best_at_the_true_deviation(score):
         bias = [2 * math.log(deviation) * name.endswith("log_variance") for name in order]
         model.backbone.head[-1].bias.data = torch.tensor(bias).repeat(GLOBAL.leads)
         found = model.distribution(sample)[1]
-        torch.testing.assert_close(found, torch.full_like(found, deviation))
+        torch.testing.assert_close(found, torch.full_like(found, deviation), rtol=0.005, atol=0)
         losses.append(float(model.loss(sample._replace(targets=truth), WEIGHTS).detach()))
     assert losses[1] == min(losses)
+
+
+@pytest.mark.parametrize(("wrong", "bound"), [(-12.0, math.exp(-4.5)), (9.0, math.exp(2.5))])
+def test_a_deviation_beyond_its_bounds_comes_back(wrong, bound):
+    model, sample = GaussianHead(GLOBAL, RESNET, score="likelihood").eval(), asked(2)
+    model.backbone.head[-1].bias.data.fill_(wrong)
+    mean, deviation = model.distribution(sample)
+    assert float(deviation.detach().log().abs().max()) == pytest.approx(
+        abs(math.log(bound)), rel=0.02
+    )
+    # the truth one deviation of 1 away from the mean
+    model.loss(sample._replace(targets=mean.detach() + 1.0), WEIGHTS).backward()
+    gradient = model.backbone.head[-1].bias.grad
+    assert bool((gradient.abs() > 0).all())
 
 
 def test_likelihood_is_that_of_torch_and_gaps_are_left_out():

@@ -182,3 +182,10 @@ def test_wrong_options_are_refused():
     fine = replace(GLOBAL, latitude=tuple(np.linspace(-89, 89, 180)), longitude=tuple(range(360)))
     with pytest.raises(UserError, match="take model=linear_regression"):
         FieldLinearRegression(fine)
+
+
+def test_sums_that_do_not_fit_the_memory_are_a_sentence():
+    """Twelve steps of history at 11 x 11 cells: 4 folds of 7261 x 7261 sums a row and lead time."""
+    asked = replace(GLOBAL, history=12, inputs=tuple(f"channel_{number}" for number in range(60)))
+    with pytest.raises(UserError, match=r"GB for 1 lead times, more than the free memory"):
+        LinearRegression(asked, neighbourhood=30).slots(torch.tensor([6.0]))

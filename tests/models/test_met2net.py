@@ -37,9 +37,9 @@ def gradients(model: Met2Net, part: str) -> list[Tensor]:
 def test_the_translator_has_the_published_size():
     # 1 x 1 maps 384 -> 256 -> 384, and 8 blocks: attention 4 (256 x 256 + 2 x 256), two norms
     # 2 x 512, TAU: two norms 2 x 512, 1 x 1 maps 3 (256 x 256 + 256), depthwise
-    # 26 x 256 + 50 x 256, squeeze 2 x 256 x 16, perceptron
+    # 26 x 256 + 50 x 256, no squeeze (dead code in the published program), perceptron
     # 256 x 1024 + 1024 + 10 x 1024 + 1024 x 256 + 256, scales 512
-    tau = 1024 + 3 * 65_792 + 76 * 256 + 8192 + 262_144 + 11 * 1024 + 262_400 + 512
+    tau = 1024 + 3 * 65_792 + 76 * 256 + 262_144 + 11 * 1024 + 262_400 + 512
     expected = (384 * 256 + 256) + (256 * 384 + 384) + 8 * (4 * 66_048 + 1024 + tau)
     with torch.device("meta"):
         model = Met2Net(replace(SEQUENCE, history=12, leads=12))

@@ -20,6 +20,13 @@ def test_noise_belongs_to_member_and_sample():
     assert len(noise.unique()) == 20
 
 
+def test_numbers_below_zero_have_noise_of_their_own():
+    sample = asked(1)
+    assert not torch.isclose(normal(sample, -1, (5,)), normal(sample, 1, (5,))).any()
+    ago, later = (sample._replace(run=torch.tensor([run])) for run in (-1, 1))
+    assert not torch.isclose(normal(ago, 0, (5,)), normal(later, 0, (5,))).any()
+
+
 def test_leads_of_one_start_share_noise_and_steps_of_a_rollout_do_not():
     sample = asked(3)
     leads = [sample.at_lead(lead) for lead in range(2)]

@@ -25,6 +25,7 @@ UNET = {"_target_": "climbench.models.unet.UNet", "encoder": [[4], [4]], "decode
     [
         (nn.BatchNorm2d(6).eval(), (4, 6, 3, 5), False),
         (nn.GroupNorm(2, 6), (4, 6, 3, 5), False),
+        (nn.InstanceNorm2d(6), (4, 6, 3, 5), False),
         (nn.LayerNorm(6), (4, 7, 6), True),
     ],
 )
@@ -38,6 +39,15 @@ def test_a_norm_is_scaled_and_shifted_by_the_condition(norm, shape, features_las
     expected = expected * (1 + scale) + shift
     got = layer(fields)[2:] if features_last else layer(fields)[2:].transpose(1, -1)
     torch.testing.assert_close(got, expected)
+
+
+def test_fields_that_all_samples_share_are_modulated_for_each():
+    layer, shared = ConditionalNorm(nn.LayerNorm(6), 2), torch.randn(1, 7, 6)
+    nn.init.normal_(layer.project.weight)
+    layer.condition = torch.randn(3, 2)
+    got = layer(shared)
+    torch.testing.assert_close(got, layer(shared.expand(3, -1, -1)))
+    assert not torch.allclose(got[0], got[1])
 
 
 @pytest.mark.parametrize("backbone", [RESNET, VIT, UNET])

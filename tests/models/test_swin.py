@@ -1,10 +1,20 @@
 """Windows go round the globe and never join the poles."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from climbench.errors import UserError
-from climbench.models.swin import Swin, WindowAttention, Windows, merge, split
+from climbench.models.swin import (
+    Swin,
+    WindowAttention,
+    Windows,
+    drop_rates,
+    merge,
+    split,
+    windows_that_fit,
+)
 from climbench.testing.model_contract import (
     GLOBAL,
     REGIONAL,
@@ -88,6 +98,70 @@ def test_it_turns_with_the_globe_by_whole_windows():
         static=sample.static.roll(8, -1),
     )
     torch.testing.assert_close(model(turned), model(sample).roll(8, -1), rtol=0, atol=1e-4)
+
+
+def globe(rows: int, columns: int):
+    """Return a question on a global grid."""
+    return replace(
+        GLOBAL,
+        latitude=tuple(-90 + 180 / rows * (row + 0.5) for row in range(rows)),
+        longitude=tuple(360 / columns * column for column in range(columns)),
+    )
+
+
+@pytest.mark.parametrize(("columns", "width"), [(16, 4), (12, 3)])
+def test_windows_that_do_not_divide_the_globe_are_made_smaller_and_leave_no_seam(columns, width):
+    """Of the wanted 5 columns, on 8 x 16 and 8 x 12 cells."""
+    signature = globe(8, columns)
+    model = ready_model(lambda s: Swin(s, **TINY | {"window": (2, 5)}), signature)
+    assert model.patches.columns == columns
+    sample = random_sample(signature, 1)
+    turned = sample._replace(
+        **{
+            name: getattr(sample, name).roll(2 * width, -1)
+            for name in ("inputs", "forcings", "static")
+        }
+    )
+    torch.testing.assert_close(model(turned), model(sample).roll(2 * width, -1), rtol=0, atol=1e-4)
+
+
+def test_a_globe_that_no_width_divides_has_edges():
+    model = Swin(globe(8, 15), **TINY | {"window": (2, 4)})
+    windows = [part.windows for part in model.modules() if isinstance(part, WindowAttention)]
+    assert not any(each.periodic for each in windows)
+    assert model.patches.columns == 16  # and not one more
+    # patches of two columns go beyond the globe, so that their windows must not go round it
+    assert windows_that_fit(globe(8, 15), 2, (2, 4)) == ((2, 4), False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "patch_size", "window"),
+    [
+        ((721, 1440), 4, (6, 12)),
+        ((32, 64), 2, (4, 8)),
+        ((32, 64), 4, (4, 8)),
+        ((33, 64), 2, (3, 8)),
+    ],
+)
+def test_windows_of_six_by_twelve_hardly_extend_grids(shape, patch_size, window):
+    signature = globe(*shape)
+    assert windows_that_fit(signature, patch_size, (6, 12)) == (window, True)
+    patches = Swin(signature, patch_size, 8, (1, 1, 1), 2, (6, 12)).patches if 32 in shape else None
+    assert patches is None or patches.rows * patches.columns * patch_size**2 == 32 * 64
+
+
+def test_stochastic_depth_rises_over_encoder_and_decoder():
+    # Pangu-Weather: 8 shares from 0 to 0.2; the first two on full resolution
+    rates = drop_rates((2, 12, 2), 0.2)
+    eighth = torch.linspace(0.0, 0.2, 8).tolist()
+    assert [*rates[0], *rates[1]] == pytest.approx(eighth + eighth[2:])
+    assert rates[2] == pytest.approx(eighth[:2])
+    model = Swin(GLOBAL, **TINY, drop_path=0.2)
+    assert model.middle[0].drop_path.rate == pytest.approx(0.2)
+    sample = random_sample(GLOBAL, 4)
+    torch.manual_seed(0)
+    assert not torch.equal(model.train()(sample), model(sample))
+    assert torch.equal(model.eval()(sample), model(sample))
 
 
 @pytest.mark.parametrize("signature", [GLOBAL, REGIONAL])

@@ -61,6 +61,18 @@ def test_attention_is_that_of_torch():
     torch.testing.assert_close(ours(tokens), torchs(tokens, tokens, tokens)[0])
 
 
+def test_weights_of_attention_are_kept_by_default_and_dropped_on_request():
+    """As published: dropout is of what attention gives, not of its weights."""
+    torch.manual_seed(0)
+    tokens = torch.rand(2, 7, 16)
+    for options in ({}, {"attention_dropout": 0.5}):
+        layer = Attention(16, 4, dropout=0.3, **options).train()
+        layer.dropout.eval()  # of what it gives
+        assert torch.equal(layer(tokens), layer(tokens)) == (not options)
+    blocks = ViT(GLOBAL, embed_dim=8, depth=1, num_heads=2, attention_dropout=0.5).blocks
+    assert blocks[0].attention[1].attention_dropout == 0.5
+
+
 def test_stochastic_depth_skips_whole_samples_and_keeps_the_expectation():
     torch.manual_seed(0)
     block = Block(width=8, heads=2, hidden=16, dropout=0.0, drop_path=0.5).train()

@@ -74,6 +74,7 @@ def place(root: Path, address: str) -> Path:
     if parts.netloc == "github.com":  # which leads to another host
         names.remove("raw")
     path = root.joinpath("web", *names)
+    path = path.with_name(f"{path.name}?{parts.query}") if parts.query else path
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 
@@ -132,6 +133,13 @@ def hadcrut(root: Path) -> Options:
 def ncep_reanalysis(root: Path) -> Options:
     small_archives.write_pressure_levels(place(root, one_of("ncep_reanalysis")).parent)
     return days("2001-01-01", "2001-01-02")
+
+
+def weatherbench1(root: Path) -> Options:
+    for address in addresses("era5_wb1_5p625"):
+        name = address.rpartition("=")[2].removesuffix("_5.625deg.zip")
+        small_archives.write_weatherbench1(place(root, address), name)
+    return days("2017-12-31", "2018-01-01")
 
 
 def ncep_slp(root: Path) -> Options:
@@ -275,6 +283,7 @@ CASES: dict[str, Write] = {
     "cmip6_esgf": esgf,
     "cmip6_pangeo": pangeo(ONE_YEAR),
     "em_mpi": em_mpi,
+    "era5_wb1_5p625": weatherbench1,
     "goce_telemetry": goce,
     "hadcrut": hadcrut,
     "input4mips": input4mips,

@@ -1,5 +1,7 @@
 """Small archives of one file or a file a year, real where there are some, else in their layout."""
 
+import json
+import zipfile
 from pathlib import Path
 
 import netCDF4
@@ -7,6 +9,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from climbench.errors import UserError
 from climbench.testing.recipe_contract import check_recipe
 
 KELVIN = 273.15
@@ -124,3 +127,74 @@ def test_ersst_has_the_values_of_the_real_file(data_root, tmp_path):
     found = store["sea_surface_temperature"].values
     np.testing.assert_array_equal(np.isnan(found), np.isnan(expected))
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+WEATHERBENCH1 = {
+    "geopotential_500": ("z", "m**2 s**-2", 500),
+    "temperature_850": ("t", "K", 850),
+    "2m_temperature": ("t2m", "K", None),
+    "10m_u_component_of_wind": ("u10", "m s**-1", None),
+    "10m_v_component_of_wind": ("v10", "m s**-1", None),
+}
+
+
+def write_weatherbench1(path: Path, name: str) -> xr.DataArray:
+    """A variable's zip file: hourly fields, a file a year, one level beside them."""
+    short, units, level = WEATHERBENCH1[name]
+    axes = {
+        "time": xr.date_range("2017-12-31", "2018-01-01T23", freq="1h"),
+        "lat": ("lat", np.linspace(-87.1875, 87.1875, 32), {"units": "degrees_north"}),
+        "lon": ("lon", np.arange(0, 360, 5.625), {"units": "degrees_east"}),
+    }
+    bounds = (-20, 20) if "wind" in name else (200, 300)
+    field = np.random.default_rng(len(name)).uniform(*bounds, (48, 32, 64)).astype("f4")
+    data = xr.Dataset({short: (tuple(axes), field, {"units": units})}, axes)
+    if level is not None:
+        data = data.assign_coords(level=((), np.int32(level), {"units": "millibars"}))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for year, part in data.groupby("time.year"):
+            one = f"{name}_{year}_5.625deg.nc"
+            part.to_netcdf(path.with_name(one))
+            archive.write(path.with_name(one), one)
+            path.with_name(one).unlink()
+    return data[short]
+
+
+def weatherbench1(folder: Path, variables: list[str], **options) -> xr.Dataset:
+    (folder / "stores").mkdir()
+    asked = few("2017-12-31", "2018-01-01") | {"variables": variables} | options
+    return check_recipe("era5_wb1_5p625", folder / "stores", asked, folder)
+
+
+def zip_of(folder: Path, name: str) -> Path:
+    return folder / f"weatherbench1/{name}/{name}_5.625deg.zip"
+
+
+def test_weatherbench_has_its_levels_in_the_names_of_its_variables(tmp_path):
+    chosen = ["geopotential_500", "temperature_850"]  # the other three are not asked for
+    written = {name: write_weatherbench1(zip_of(tmp_path, name), name) for name in chosen}
+    store = weatherbench1(tmp_path, chosen)
+    assert list(store.data_vars) == chosen
+    for name, array in written.items():
+        assert store[name].dims == ("time", "latitude", "longitude")
+        np.testing.assert_array_equal(store[name].values, array.values)
+    assert len(json.loads(store.attrs["sources"])) == 4  # two years of two
+
+
+def test_a_variable_of_weatherbench_on_all_levels_is_no_single_one(tmp_path):
+    path = zip_of(tmp_path, "geopotential_500")
+    one = write_weatherbench1(path, "geopotential_500").rename("z")
+    both = xr.concat([one, one.assign_coords(level=850)], "level")
+    both["level"].attrs["units"] = "millibars"
+    both.to_netcdf(tmp_path / "both.nc")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(tmp_path / "both.nc", "both.nc")
+    with pytest.raises(UserError, match=r"both.nc has the levels 500, 850 hPa: .*'one_level'"):
+        weatherbench1(tmp_path, ["geopotential_500"])
+
+
+def test_data_of_another_name_hides_nothing(tmp_path):
+    write_weatherbench1(zip_of(tmp_path, "2m_temperature"), "2m_temperature")
+    with pytest.raises(UserError, match="geopotential_500_5"):  # wrong: all are asked
+        weatherbench1(tmp_path, ["temperature_2m"])

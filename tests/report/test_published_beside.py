@@ -1,13 +1,16 @@
 """Published scores stand beside ours only where data, protocol and definition are the same."""
 
 import json
+import zipfile
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from climbench.recipes import build, load_recipe
 from climbench.report import report
 from climbench.report.comparable import data_identity, published_beside, tables
+from climbench.store import open_store
 
 IDENTITY = {
     "recipe": "era5_wb1_5p625",
@@ -123,6 +126,26 @@ def test_the_page_shows_published_rows_with_their_citation_or_none(ours, tmp_pat
     assert "e2020MS002203" in page
     other = report(ours(recipe="era5_wb2_5p625"), tmp_path / "other", "x", map_channels=0)
     assert "published" not in other.read_text()
+
+
+@pytest.mark.parametrize("first", ["lat", "-lat"])
+def test_a_store_of_weatherbenchs_own_archive_is_what_its_tables_are_of(first, tmp_path):
+    folder, short = tmp_path / "weatherbench1/geopotential_500", "geopotential_500_5.625deg"
+    folder.mkdir(parents=True)
+    latitude = np.linspace(-87.1875, 87.1875, 32)[:: -1 if first == "-lat" else 1]
+    time = xr.date_range("2017-01-01", periods=24, freq="1h")
+    axes = {"time": time, "lat": latitude, "lon": np.arange(0, 360, 5.625)}
+    field = np.random.default_rng(0).uniform(5e4, 5.5e4, (24, 32, 64)).astype("f4")
+    data = xr.Dataset({"z": (tuple(axes), field)}, axes).assign_coords(level=500)
+    data.to_netcdf(folder / "geopotential_500_2017_5.625deg.nc")
+    with zipfile.ZipFile(folder / f"{short}.zip", "w") as archive:
+        archive.write(folder / "geopotential_500_2017_5.625deg.nc", f"{short}_2017.nc")
+    small = {"dates": {"start": "2017-01-01", "end": "2017-01-01"}, "statistics": {"period": None}}
+    recipe = load_recipe("era5_wb1_5p625", small | {"variables": ["geopotential_500"]})
+    store = open_store(build(recipe, tmp_path, tmp_path))
+    found = data_identity(store, ("2017-01-01", "2018-12-31"), 1)
+    assert {key: found[key] for key in IDENTITY} == IDENTITY
+    assert store["geopotential_500"].units == "m**2 s**-2"  # as in the table
 
 
 def test_a_store_says_what_it_is():

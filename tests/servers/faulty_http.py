@@ -58,7 +58,7 @@ class FaultyHttp(ThreadingHTTPServer):
     Attributes
     ----------
     root
-        The folder.
+        The folder; a file may be called by path and query, ``download?files=a.zip``.
     faults
         What goes wrong.
     ranges, marks
@@ -159,7 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             status, headers, body = self.server.answers[path]
             self._send(status, headers, body, fate)
             return
-        file = self.server.root / path.lstrip("/")
+        file = self.server.root / self.path.lstrip("/")
+        file = file if file.is_file() else self.server.root / path.lstrip("/")
         if not file.is_file():
             self._send(404, {}, b"not here", "whole")
             return

@@ -12,6 +12,7 @@ from climbench.config import ModelConfig, instantiate
 from climbench.errors import UserError
 from climbench.evaluation import evaluate
 from climbench.grids import latitude_weights
+from climbench.models.interpolation import Interpolation
 from climbench.prediction import predict
 from climbench.tasks import Downscaling
 from climbench.tasks.coarsening import Coarsening
@@ -45,7 +46,8 @@ CLOSED_FORMS = [BILINEAR, LINEAR, MAPPING, BCSD]
 
 
 def fine(days=DAYS, seed=0):
-    return weather(days, seed).assign(mask=(("latitude", "longitude"), MASK))
+    grid = ("latitude", "longitude")
+    return weather(days, seed).assign(mask=(grid, MASK), sea=(grid, np.zeros_like(MASK)))
 
 
 def task(store, **options):
@@ -132,6 +134,8 @@ def test_what_stands_under_the_mask_changes_nothing(tmp_path, config):
         assert asked.normalisation == results[0][1].normalisation
         xr.testing.assert_equal(asked.climatology(), results[0][1].climatology())
     truth = results[0][1].truth()[T]
+    for split in (truth, results[0][1].training()[T]):  # thresholds are of the latter
+        assert float(split.min()) > 100
     assert float(np.isfinite(truth[0]).sum()) == np.count_nonzero(MASK == 1)
 
 
@@ -192,6 +196,23 @@ def test_a_gap_in_the_truth_is_left_out_of_the_fit_of_its_cell_alone(tmp_path):
 def test_times_of_two_archives_meet_by_date(one, other, expected):
     found = counterparts(Timeline(one), Timeline(other), ("one", "other"))
     np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+def test_a_day_does_not_stand_for_its_month(swap):
+    months = Timeline(pd.date_range("2000-01-01", periods=9, freq="MS"))
+    pair = [(months, "months"), (Timeline(DAYS), "days")][:: -1 if swap else 1]
+    with pytest.raises(UserError, match=r"months has one time a month and days has more: .*means"):
+        counterparts(pair[0][0], pair[1][0], (pair[0][1], pair[1][1]))
+
+
+def test_years_meet_whatever_their_month():
+    years = [
+        xr.date_range(f"2000-{month}", periods=3, freq="YS-" + name, use_cftime=True)
+        for month, name in (("01-01", "JAN"), ("07-01", "JUL"))
+    ]
+    found = counterparts(Timeline(years[0]), Timeline(years[1]), ("one", "other"))
+    np.testing.assert_array_equal(found, [0, 1, 2])
 
 
 def test_archives_without_a_common_time_are_one_sentence():
@@ -257,7 +278,8 @@ def test_predictions_carry_one_lead_of_no_hours(store, tmp_path):
         ({"coarsening": None}, "needs 'coarsening'.* or 'input_store'"),
         ({"coarsening": 3}, "no whole blocks of 4 x 8 cells: take 2"),
         ({"mask": "masc"}, "no channel 'masc': did you mean 'mask'"),
-        ({"mask": T}, "varies in time"),
+        ({"mask": T}, "option 'mask': '2m_temperature' varies in time: name one that is constant"),
+        ({"mask": "sea"}, "'mask' = sea shuts every cell out"),
         ({"inputs": ["tas"]}, "option 'inputs': store fine has no channel 'tas'"),
         ({"history": 0}, "'history' = 0 is wrong"),
     ],
@@ -293,3 +315,23 @@ def test_a_checkpoint_knows_the_grid_of_its_inputs(store, model_store, tmp_path)
 def test_the_task_hands_out_tensors_of_one_type(store):
     for part in task(store).split("validation")[0][:4]:
         assert part.dtype == torch.float32
+
+
+@pytest.mark.parametrize("options", [{"coarsening": 2}, {"input_store": True, "coarsening": None}])
+def test_rows_from_north_to_south_are_the_same_fields(tmp_path, options):
+    """As several archives have them; interpolated by position they would be upside down."""
+    answers = []
+    for name, rows in (("up", slice(None)), ("down", slice(None, None, -1))):
+        ds = fine()[[T]].isel(latitude=rows)
+        path = write_store(tmp_path / name / "fine", ds)
+        own = dict(options)
+        if "input_store" in own:
+            own["input_store"] = write_store(tmp_path / name / "in" / "coarse", ds)
+        asked = task(path, **own)
+        sample = asked.split("test").__getitems__([3, 5])
+        answers.append((sample, Interpolation(asked.signature)(sample)))
+        assert asked.signature.latitude == tuple(LATITUDE)
+    for one, other in zip(
+        *((each.inputs, each.targets, answer) for each, answer in answers), strict=True
+    ):
+        torch.testing.assert_close(one, other)

@@ -7,6 +7,7 @@ from small_stores import climate, write_store
 
 from climbench.config import instantiate
 from climbench.errors import UserError
+from climbench.store.reading import Reading
 from climbench.tasks import Emulation
 
 OPTIONS = {
@@ -41,6 +42,15 @@ def test_a_whole_scenario_for_validation_leaves_history_in_training(store):
     train = labels(task(store, train_scenarios=["historical", "ssp585"], validation=whole), "train")
     assert {y for s, y in train if s == "historical"} == set(range(1990, 2009))
     assert {y for s, y in train if s == "ssp585"} == set(range(2010, 2031))
+
+
+@pytest.mark.parametrize("method", ["ram", "mmap", "zarr"])
+def test_what_the_machine_reads_with_reaches_the_fields(store, method):
+    chosen = task(store)
+    chosen.reading = Reading(method)
+    assert chosen.fields.average.method == method
+    expected = task(store).fields.average[np.arange(5)]
+    np.testing.assert_array_equal(chosen.fields.average[np.arange(5)], expected)
 
 
 def test_each_scenario_year_is_one_sample(store):

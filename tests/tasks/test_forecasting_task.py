@@ -286,12 +286,14 @@ MISTAKES = [
     ({"lead_times": [12, 6]}, "must be ascending"),
     ({"lead_times": []}, "'lead_times' is empty"),
     ({"history": 0}, "'history' = 0"),
+    ({"climatology_window": 60}, "'climatology_window' = 60 is wrong: give an odd number"),
     ({"history_interval": 5}, "'history_interval': 5 h"),
     ({"test": ("2000-04-01", "2001-04-01")}, "test period .* outside the store's dates"),
     ({"train": ("1999", "2000-01")}, "train period .* outside the store's dates"),
     ({"train": ("January", "2000-02")}, "train period .* is not a pair of dates"),
     ({"validation": ("2000-02", "2000-03")}, "train and the validation period overlap"),
     ({"lead_times": [24 * 31]}, "no gap-free window"),
+    ({"forcings": ["step"]}, "'forcings' names the target 'step', whose truth"),
 ]
 
 

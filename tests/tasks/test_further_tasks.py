@@ -12,6 +12,7 @@ from small_stores import LATITUDE, LONGITUDE, weather, write_store
 from climbench.errors import UserError
 from climbench.models.harmonic_fill import HarmonicFill
 from climbench.models.linear_interpolation import LinearInterpolation
+from climbench.store.reading import Reading
 from climbench.tasks import MaskedReconstruction, Pretraining, TemporalInterpolation
 
 PERIODS = {
@@ -141,6 +142,7 @@ def test_harmonic_fill_is_linear_between_meridians(planet):
         ({"hidden": 1.0}, "'hidden' = 1.0"),
         ({"history": 2}, "sees 1 step"),
         ({"patch": [0, 2]}, "'patch'"),
+        ({"seed": -1}, "'seed' = -1"),
         ({"lead_times": [0, 7]}, "7 h is not a multiple"),
     ],
 )
@@ -177,6 +179,13 @@ def test_pretraining_draws_every_window_of_every_store_once(planet, without_temp
     leads = whole(samples).lead_time.flatten().tolist()
     assert leads.count(12.0) == 2 * (60 * 4 - 2)  # the longest lead is drawn too
     assert len(task.split("validation")) == len(pretraining(planet, []).split("validation"))
+
+
+def test_pretraining_reads_all_stores_alike(planet, without_temperature):
+    task = pretraining(planet, [without_temperature])
+    task.reading = Reading("zarr")
+    methods = [each.fields.reader.method for each in task.split("train").windows]
+    assert methods == ["zarr", "zarr"]
 
 
 def test_pretraining_scales_by_all_stores(planet, without_temperature):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch.callbacks import Timer
 from small_distributed import fitted
 from small_stores import weather, write_store
 from small_training import python
@@ -65,6 +66,12 @@ def test_two_ranks_equal_one_rank_with_twice_the_batch(store, tmp_path):
     assert counted.size == 60 and (counted == 2).all()  # once in each of two epochs
 
 
+def test_shared_out_weights_refuse_what_they_cannot_keep(store, tmp_path):
+    """Lightning cannot load the state of an optimizer that has none, to go on with it."""
+    with pytest.raises(UserError, match=r"'optimizer\.name' = sgd"):
+        fitted(store, tmp_path, strategy="fsdp", devices=1)
+
+
 def test_processes_must_be_started_from_outside(monkeypatch):
     import lightning as L
 
@@ -76,24 +83,66 @@ def test_processes_must_be_started_from_outside(monkeypatch):
     check_launcher(fitting, "ddp")
 
 
-def test_sharding_hides_neither_what_decays_nor_the_norm_of_the_gradient(monkeypatch):
-    """FSDP itself needs GPUs: torch refuses to shard on CPUs, so its parts are tried alone."""
-    network = torch.nn.Linear(3, 2)
-    optimizer = OptimizerConfig(learning_rate=1e-3, weight_decay=0.1)
-    module = GradientModule(network, GLOBAL, SCALE, {}, optimizer=optimizer)
-    module.setup("fit")
-    network.weight = torch.nn.Parameter(network.weight.detach().flatten())  # as a shard lies
-    groups = {group["weight_decay"]: group["params"] for group in module._groups()}
-    assert groups[0.1][0] is network.weight and groups[0.0][0] is network.bias
+def test_ranks_agree_on_the_clock(monkeypatch):
+    """By clocks of their own their learning rates would differ, and their weights drift apart."""
+    optimizer = OptimizerConfig(learning_rate=1e-3)
+    module = GradientModule(torch.nn.Linear(3, 2), GLOBAL, SCALE, {}, optimizer=optimizer)
+    monkeypatch.setattr(Timer, "time_remaining", lambda self: 30.0)
+    monkeypatch.setattr(Timer, "time_elapsed", lambda self: 10.0)
+    first = SimpleNamespace(broadcast=lambda share: 0.5)  # what the first rank says
+    module._trainer = SimpleNamespace(
+        estimated_stepping_batches=100, callbacks=[Timer("00:00:01:00")], strategy=first
+    )
+    assert module.progress(3) == 0.5
+    assert module.progress(90) == 0.91
 
-    class Sharded:
-        def clip_grad_norm_(self, limit):
-            self.limit = limit
 
-    monkeypatch.setattr("climbench.training.gradient.FullyShardedDataParallel", Sharded)
-    module._trainer = SimpleNamespace(strategy=SimpleNamespace(model=Sharded()))
-    module.configure_gradient_clipping(None, 0.5)
-    assert module._trainer.strategy.model.limit == 0.5
+def together(store, folder, **trainer):
+    """Start two processes of one training, and return the process that has started them."""
+    program = (
+        "from pathlib import Path; from small_distributed import fitted; "
+        f"fitted(Path({str(store)!r}), Path({str(folder)!r}), **{trainer})"
+    )
+    words = [Path(sys.executable).parent / "torchrun", "--nproc-per-node=2", "--no-python"]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    return subprocess.Popen([*words, sys.executable, "-c", program], env=environment)
+
+
+@pytest.mark.slow
+def test_shared_out_weights_are_trained_like_whole_ones(store, tmp_path):
+    """FSDP, with weight decay, clipped gradients and a checkpoint of whole weights."""
+    fitted(store, tmp_path / "one", batch_size=20, devices=1, strategy="auto", optimizer="adamw")
+    options = {"batch_size": 10, "activation_checkpointing": True, "strategy": "fsdp"}
+    options |= {"optimizer": "adamw"}
+    assert together(store, tmp_path / "two", **options).wait() == 0
+    one, two = weights(tmp_path / "one"), weights(tmp_path / "two")
+    np.testing.assert_allclose(one, two, rtol=0, atol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["ddp", "ddp_fork", "fsdp"])
+def test_two_ranks_that_are_told_to_end_go_on_where_they_were(store, tmp_path, strategy):
+    """SIGTERM to what has started them: torchrun, or the process that waits for its forks."""
+    options = {"batch_size": 10, "strategy": strategy, "optimizer": "adamw"}
+    assert start(store, tmp_path / "whole", options).wait() == 0
+    process = start(store, tmp_path / "cut", options | {"told_to_end_at": 4})  # of 3 + 3 steps
+    assert process.wait(timeout=120) != 0
+    assert not (tmp_path / "cut/checkpoint.ckpt").exists()
+    last = torch.load(tmp_path / "cut/last.ckpt", weights_only=True)
+    assert last["global_step"] in (4, 5)
+    assert start(store, tmp_path / "cut", options).wait() == 0
+    np.testing.assert_array_equal(weights(tmp_path / "cut"), weights(tmp_path / "whole"))
+
+
+def start(store, folder, options):
+    """Start a training of two processes in the way of its strategy."""
+    if options["strategy"] != "ddp_fork":
+        return together(store, folder, **options)
+    return python(
+        "from pathlib import Path; from small_distributed import fitted; "
+        f"fitted(Path({str(store)!r}), Path({str(folder)!r}), **{options})"
+    )
 
 
 @pytest.mark.slow

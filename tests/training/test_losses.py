@@ -131,6 +131,17 @@ def test_the_unit_may_be_the_change_over_the_lead_time():
     assert got.item() == pytest.approx(by_hand(cost, sample, answer, [1, 1, 1]), rel=1e-5)
 
 
+def test_a_network_with_its_own_loss_takes_the_weights_of_the_option():
+    """Of an absolute error, such as the CRPS of one member, they make the loss itself."""
+    sample, answer = question()
+    hours = sample.lead_time[0].tolist()
+    changes = {hours[1]: [0.5, 1.0, 2.0], hours[0]: [0.1, 0.2, 0.4]}
+    node = {"_target_": MODULE + "MeanAbsoluteError", "unit": "change"}
+    criterion = build_loss(node | {"variable_weights": {"2m_temperature": 3.0}}, ASKED, changes)
+    own = (criterion.weights_of(sample) * (answer - sample.targets).abs()).mean()
+    torch.testing.assert_close(own, criterion(answer, sample))
+
+
 def test_amplitudes_do_not_heed_where_waves_are():
     sample, _ = question()
     shifted = sample.targets.roll(3, dims=-1)

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -84,6 +85,50 @@ def test_killed_between_two_saves_it_goes_on_bit_for_bit(task, model, whole, tmp
             train(task, model, trainer, tmp_path)
     assert torch.load(tmp_path / "last.ckpt", weights_only=True)["global_step"] == STEPS + 2
     assert torch.equal(weights(train(task, model, TRAINER, tmp_path)), whole)
+
+
+def test_told_to_end_between_steps_it_saves_after_the_next(task, model, tmp_path, monkeypatch):
+    """With a running mean, and gradients that wait for the second half of their step."""
+    optimizer = model.optimizer.model_copy(update={"average_decay": 0.9})
+    model = model.model_copy(update={"optimizer": optimizer})
+    trainer = TRAINER.model_copy(update={"accumulate_batches": 2})
+    whole = weights(train(task, model, trainer, tmp_path / "whole"))
+    own, batches = ResumePoints.on_train_batch_end, []
+
+    def told_to_end(self, trainer, *rest):
+        batches.append(0)
+        if len(batches) == STEPS + 3:  # the first batch of a step
+            os.kill(os.getpid(), signal.SIGTERM)
+        own(self, trainer, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResumePoints, "on_train_batch_end", told_to_end)
+        with pytest.raises(SystemExit) as stop:
+            train(task, model, trainer, tmp_path / "cut")
+    assert stop.value.code == 128 + signal.SIGTERM
+    assert len(batches) == STEPS + 4
+    assert torch.equal(weights(train(task, model, trainer, tmp_path / "cut")), whole)
+
+
+def test_ranks_draw_random_numbers_of_their_own(tmp_path):
+    """Else the same noise would fall on the first sample of each rank, and so on."""
+
+    def drawn(rank, resumed=None):
+        torch.manual_seed(0)
+        points = ResumePoints(tmp_path / "last.ckpt", None)
+        points.random = resumed
+        points.on_train_start(SimpleNamespace(global_rank=rank), None)
+        return torch.rand(3).tolist()
+
+    torch.manual_seed(0)
+    alone = torch.rand(3).tolist()
+    later = random_state()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        assert drawn(0) == alone and drawn(1) != alone and drawn(1) != drawn(2)
+        assert drawn(1, later) != drawn(1)  # what was drawn is not drawn again
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_random_numbers_go_on_where_they_were():

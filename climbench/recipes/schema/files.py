@@ -98,6 +98,9 @@ class Files(Strict):
         Whether the variables are series in time of one place, or of members, such as telemetry.
     stations
         Name of the dimension along which the files have stations, each with a place.
+    one_level
+        Whether the pressure level of files that have just one is left out, as the new name of the
+        variable says it: ``{z: geopotential_500}``.
     flatten
         Whether fields on curvilinear, rotated, reduced or unstructured grids become fields on
         ``column`` with the latitude and longitude of each cell, for ``regrid`` with ``nearest``.
@@ -137,6 +140,7 @@ class Files(Strict):
     fixed: bool = False
     series: bool = False
     stations: str | None = None
+    one_level: bool = False
     flatten: bool = False
     select: Select | None = None
     regrid: Regrid | None = None

@@ -29,6 +29,7 @@ from climbench.recipes.sources.emissions import add_emissions, open_emissions
 from climbench.recipes.sources.esgf import expand_search
 from climbench.recipes.sources.files import open_files, prefetch
 from climbench.recipes.sources.global_means import open_global_means
+from climbench.recipes.sources.narrowing import is_kept
 from climbench.recipes.sources.pangeo import expand_catalogue
 from climbench.recipes.sources.simulated import open_atmosphere, open_earth
 from climbench.recipes.sources.source import (
@@ -77,7 +78,7 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
     sources = [
         one
         for source in recipe.sources
-        if not isinstance(source, Emissions)
+        if not isinstance(source, Emissions) and is_kept(source, recipe)
         for one in _expanded(source, recipe, surroundings)
     ]
     opened = []

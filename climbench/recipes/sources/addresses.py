@@ -149,7 +149,8 @@ def _expand(address: str) -> list[tuple[str, str]]:
         if not paths:
             raise UserError(f"no file matches {address}.")
         return [(one.name, str(one)) for one in paths]
-    if not any(sign in address for sign in "*?["):
+    signs = "*[" if address.startswith("http") else "*?["  # there ? begins a query
+    if not any(sign in address for sign in signs):
         return [(address, address)]
     return [(one, one) for one in find(address)]
 

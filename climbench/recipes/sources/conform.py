@@ -75,7 +75,7 @@ def conform(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
     where
         Its name, for errors.
     source
-        Its ``axes``, ``variables``, ``fixed`` and ``flatten``.
+        Its ``axes``, ``variables``, ``fixed``, ``one_level`` and ``flatten``.
 
     Raises
     ------
@@ -112,7 +112,8 @@ def conform(dataset: xr.Dataset, where: str, source: Files) -> xr.Dataset:
     ]
     dataset = dataset[[*gridded, *series]]
     kept = {*map(str, dataset.dims), *(places if source.flatten else ())}
-    return _levels(dataset.drop_vars([n for n in dataset.coords if n not in kept]), where)
+    dataset = _levels(dataset.drop_vars([n for n in dataset.coords if n not in kept]), where)
+    return _without_level(dataset, where) if source.one_level else dataset
 
 
 def _numeric(dataset: xr.Dataset, needed: set[str], allowed: set[str], where: str) -> xr.Dataset:
@@ -261,6 +262,20 @@ def _expanded(dataset: xr.Dataset, name: str) -> xr.Dataset:
     bare = dataset.drop_vars(name)
     fields = {n: a.expand_dims(name) for n, a in bare.data_vars.items() if name not in a.dims}
     return bare.assign(fields).assign_coords({name: (name, value, attributes)})
+
+
+def _without_level(dataset: xr.Dataset, where: str) -> xr.Dataset:
+    """Return fields of one level without it.
+
+    Raises
+    ------
+    UserError
+        If there are several.
+    """
+    if dataset.sizes.get("level", 1) > 1:
+        listed = ", ".join(f"{value:g}" for value in dataset["level"].values)
+        raise UserError(f"{where} has the levels {listed} hPa: leave its option 'one_level' out.")
+    return dataset.squeeze("level", drop=True) if "level" in dataset.dims else dataset
 
 
 def _levels(dataset: xr.Dataset, where: str) -> xr.Dataset:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.recipes.dates import during, within
-from climbench.recipes.schema import Files, Recipe
+from climbench.recipes.schema import Files, Recipe, Source
 from climbench.recipes.steps import STEPS
 
 NAME_BY_NAME = ("regrid", "resample_time", "sort")
@@ -48,6 +48,28 @@ def narrow(dataset: xr.Dataset, source: Files, recipe: Recipe) -> xr.Dataset:
     if all(step.name in NAME_BY_NAME for step in recipe.steps):
         dataset = _kept(dataset, source, recipe)
     return _in_whole_chunks(dataset)
+
+
+def is_kept(source: Source, recipe: Recipe) -> bool:
+    """Tell whether a recipe may keep anything of a source: what it does not is never fetched.
+
+    Sources say their variables by their names in the archive and what becomes of them; where a
+    step may make variables from others, or no source has what is wanted, all are opened.
+    """
+    chosen = recipe.variables
+    if chosen is None or not all(step.name in NAME_BY_NAME for step in recipe.steps):
+        return True
+    names = [_names(one) for one in recipe.sources]
+    found = any(one is None or not one.isdisjoint(chosen) for one in names)
+    own = _names(source)
+    return not found or own is None or not own.isdisjoint(chosen)
+
+
+def _names(source: Source) -> set[str] | None:
+    """Return the names of a source's variables in the store, if it tells them."""
+    if not isinstance(source, Files) or source.variables is None:
+        return None
+    return {source.rename.get(name, name) for name in source.variables}
 
 
 def _kept(dataset: xr.Dataset, source: Files, recipe: Recipe) -> xr.Dataset:
