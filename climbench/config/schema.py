@@ -166,7 +166,8 @@ class TrainerConfig(Options):
     devices: int | str | list[int] = "auto"
     num_nodes: int = Field(default=1, ge=1)
     strategy: str = "auto"
-    precision: Literal["32-true", "16-mixed", "bf16-mixed", "bf16-true", "64-true"] = "32-true"
+    # None of half precision throughout: Lightning would cast fields before they are scaled.
+    precision: Literal["32-true", "16-mixed", "bf16-mixed", "64-true"] = "32-true"
     batch_size: int = Field(default=32, ge=1)
     num_workers: int = Field(default=0, ge=0)
     prefetch_batches: int = Field(default=1, ge=0)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -41,7 +42,9 @@ def run_verb(config: Config) -> int | Finished:
 
     values = dict(config)
     further = values.pop("words", [])  # what Hydra was not told
-    words = shlex.join(["climbench", "run", *HydraConfig.get().overrides.task, *further])
+    overrides = HydraConfig.get().overrides.task
+    given = [re.sub("^([^=]+)='([^']*)'$", r"\1=\2", word) for word in overrides]  # as typed
+    words = shlex.join(["climbench", "run", *given, *further])
     if config.get("kind"):
         return run_kind({**values, "command": words})
     options = RunConfig.parse({**values, "command": words})

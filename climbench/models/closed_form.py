@@ -95,7 +95,7 @@ class KeyedClosedForm(ClosedForm):
         needed = keys * sum(8 * math.prod(old.shape[1:]) for old in self.statistics().values())
         if needed > free_memory():
             raise UserError(
-                f"{type(self).__name__} would sum {needed / 1e9:.0f} GB for {keys} lead times, more "
-                "than the free memory: make its option 'neighbourhood' smaller, or ask for less "
-                "'history', 'inputs' or 'lead_times'."
+                f"{type(self).__name__} would sum {needed / 1e9:.0f} GB for {keys} lead times, "
+                "more than the free memory: make its option 'neighbourhood' smaller, or ask for "
+                "less 'history', 'inputs' or 'lead_times'."
             )
