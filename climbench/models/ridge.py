@@ -128,7 +128,7 @@ class RidgeRegression(KeyedClosedForm):
         if torch.count_nonzero(count) > 1:
             errors = [self._held_out_error(key, penalty) for penalty in self.ridge]
             best = self.ridge[errors.index(min(errors))]
-        return best, ridge_fit(gram.sum(0), moment.sum(0), count.sum(0), best)
+        return best, ridge_fit(gram.sum(0), moment.sum(0), best)
 
     def _held_out_error(self, key: int, penalty: float) -> float:
         """Return the squared error over all folds, each fitted on the others."""
@@ -136,9 +136,7 @@ class RidgeRegression(KeyedClosedForm):
         error = 0.0
         for fold in torch.nonzero(count)[:, 0]:
             others = torch.arange(self.folds, device=fold.device) != fold
-            fit = ridge_fit(
-                gram[others].sum(0), moment[others].sum(0), count[others].sum(), penalty
-            )
+            fit = ridge_fit(gram[others].sum(0), moment[others].sum(0), penalty)
             squares = self.square[key, fold] - 2 * (fit * moment[fold]).sum(1)
             squares += (fit * (gram[fold] @ fit)).sum(1)
             error += float((squares.sum(1) * self.group_weights).sum())
@@ -172,8 +170,8 @@ class RidgeRegression(KeyedClosedForm):
         return answer
 
 
-def ridge_fit(gram: Tensor, moment: Tensor, count: Tensor, penalty: float) -> Tensor:
-    """Return ridge coefficients from sums; the last feature is the constant, not penalised.
+def ridge_fit(gram: Tensor, moment: Tensor, penalty: float) -> Tensor:
+    """Return ridge coefficients from sums; the last feature is the constant 1, not penalised.
 
     Where there was no row they are 0.
 
@@ -182,8 +180,6 @@ def ridge_fit(gram: Tensor, moment: Tensor, count: Tensor, penalty: float) -> Te
     gram, moment
         Sums over rows of features times features ``[..., feature, feature]`` and features times
         targets ``[..., feature, target]``.
-    count
-        Number of rows.
     penalty
         Ridge strength per row.
 
@@ -194,6 +190,7 @@ def ridge_fit(gram: Tensor, moment: Tensor, count: Tensor, penalty: float) -> Te
     """
     penalties = torch.full_like(gram[..., 0], penalty)
     penalties[..., -1] = (gram[..., -1, -1] == 0).to(gram)
+    count = gram[..., -1:, -1:].clamp(min=1.0)  # ones squared: rows whose target is not missing
     triangle = torch.linalg.cholesky(gram / count + torch.diag_embed(penalties))
     return torch.cholesky_solve(moment / count, triangle)
 

@@ -235,6 +235,7 @@ def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.T
     if strategy == "fsdp":
         strategy = SharedOut() if by_gradient else "ddp"
     return L.Trainer(
+        default_root_dir=directory,  # where Lightning looks for what SLURM interrupted
         accelerator=trainer.accelerator,
         devices=trainer.devices,
         num_nodes=trainer.num_nodes,

@@ -172,8 +172,19 @@ def test_constant_features_are_no_trouble():
 def test_the_constant_is_not_penalised():
     gram, moment = torch.eye(2).double() * 10, torch.tensor([[10.0], [30.0]]).double()
     # (10 / 10 + 1) b = 1 for the feature, (10 / 10 + 0) b = 3 for the constant
-    fit = ridge_fit(gram, moment, torch.tensor(10.0).double(), penalty=1.0)
+    fit = ridge_fit(gram, moment, penalty=1.0)
     assert fit[:, 0].tolist() == pytest.approx([0.5, 3.0])
+
+
+def test_rows_with_missing_targets_do_not_strengthen_the_penalty():
+    """A fit on samples of which every second lacks its targets is that on the others."""
+    asked = replace(SIGNATURE, leads=1)
+    whole = random_sample(asked, 30)
+    some = whole._replace(targets=whole.targets.clone())
+    some.targets[15:] = torch.nan
+    first = Sample(*[part if part is whole.static else part[:15] for part in whole])
+    fits = [fitted(LinearRegression(asked, ridge=[0.1]), given) for given in (some, first)]
+    torch.testing.assert_close(fits[0].coefficients, fits[1].coefficients)
 
 
 def test_wrong_options_are_refused():
