@@ -1,10 +1,16 @@
-"""The command line as a user meets it: real processes, exit codes, one sentence per mistake."""
+"""The command line as a user meets it: exit codes, one sentence per mistake.
+
+Every verb is met once in a process of its own; all else runs in this one, which has loaded what
+the verbs need.
+"""
 
 import subprocess
 import sys
 import time
 
 import pytest
+
+from climbench.cli import main
 
 
 def climbench(*arguments, cwd=None):
@@ -15,6 +21,22 @@ def climbench(*arguments, cwd=None):
         cwd=cwd,
         check=False,
     )
+
+
+@pytest.fixture
+def climbench_here(tmp_path, monkeypatch, capfd):
+    """Return what runs the command line in this process, in an empty folder."""
+
+    def run(*arguments):
+        try:
+            code = main(arguments)
+        except SystemExit as end:  # of Hydra, which shows its help and configuration itself
+            code = end.code or 0
+        shown = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, code, shown.out, shown.err)
+
+    monkeypatch.chdir(tmp_path)
+    return run
 
 
 def test_help_names_every_verb_and_loads_nothing_heavy():
@@ -31,93 +53,105 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
         assert f"\n  {verb} " in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["bild"], "climbench has no verb 'bild': did you mean 'build'?"),
-        (["build"], "climbench build needs recipe=...: see `climbench build --help`."),
-        (["build", "recip=x"], "climbench build has no option 'recip': did you mean 'recipe'?"),
-        (["build", "recipe=planet_wether"], "did you mean 'planet_weather'?"),
-        (["run", "experiment=quikstart"], "did you mean 'quickstart'?"),
-        (["run", "experimnt=quickstart"], "did you mean 'experiment'?"),
-        (["run", "experiment=quickstart", "trainer.sed=1"], "did you mean 'seed'?"),
-        (["run", "experiment=quickstart", "trainer.seed=one"], "trainer.seed"),
-        (["run", "experiment=quickstart", "task.histroy=1"], "did you mean 'history'?"),
-        (
-            ["run", "experiment=quickstart", "models.resnet_small.network.bloks=1"],
-            "did you mean 'blocks'?",
-        ),
-        (["run", "experiment=quickstart", "trainr.seed=1"], "did you mean 'trainer'?"),
-        (
-            [
-                "train",
-                "--multirun",
-                "experiment=quickstart",
-                "model=vit,resnet",
-                "model.patience=2",
-            ],
-            "is an option of each model of several: write ++model.patience=...",
-        ),
-        (["run", "experiment=quickstart", "report=null"], "'report=null' chooses nothing"),
-        (["run", "quickstart"], "'quickstart' is not an option"),
-        (["run"], "climbench run needs experiment=...: "),
-        (["list", "modles"], "did you mean 'models'?"),
-        (["inspect", "nowhere.zarr"], "nowhere.zarr"),
-        (["predict", "checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
-        (["evaluate", "predictions=a.zarr", "truth=b.zarr", "climatology=c.zarr"], "a.zarr"),
-        (
-            ["climatology", "truth=a.zarr", "output=c.zarr"],
-            "climbench climatology needs period=...",
-        ),
-        (["climatology", "truth=a.zarr", "output=c.zarr", "period=[1990,2019]"], "a.zarr"),
-        (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
-        (["gate", "candidate=null", "reference=b.nc"], "gate needs the option 'candidate'"),
-        (["gate", "candidate=a.nc", "reference=b.nc", "rules=null"], "needs the option 'rules'"),
-        (["evaluate", "+typo=1"], "climbench evaluate has no option 'typo': valid names: bins"),
-        (["evaluate", "++regons=[land]"], "has no option 'regons': did you mean 'regions'?"),
-        (["evaluate", "+evaluation.bootstap=1"], "did you mean 'bootstrap'?"),
-        (["evaluate", "~preset"], "climbench evaluate needs the option 'preset'"),
-        (["evaluate", "output=null"], "climbench evaluate needs the option 'output'"),
-        (["evaluate", "metrics=null"], "climbench evaluate needs the option 'metrics'"),
-        (["evaluate", "metrics=rmse,bias"], "write a list as 'metrics=[rmse,bias]'"),
-        (["evaluate", "metrics=rmse("], "'metrics=rmse(' cannot be read"),
-        (["evaluate", "regions=[Süd.geojson]"], "'regions=[\"Süd.geojson\"]'"),
-        (["evaluate", "predictions=${a}.zarr"], "write \\${a} where it is part of a name"),
-        (["report", "scores=a.nc"], "a.nc"),
-        (
-            ["run", "experiment=quickstart", "~models.resnet_small"],
-            "'candidate' = resnet_small is none of",
-        ),
-        (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
-        (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
-        (["build", "recipe=planet_weather", "dates=2002-01-01/2002-13-31"], "2002-13-31"),
-        (["build", "recipe=planet_weather", "workers=two"], "'workers' = two is wrong"),
-        (["build", "recipe=planet_weather", "plan=perhaps"], "'plan' = 'perhaps' is wrong"),
-        (["build", "recipe=planet_weather", "verify=perhaps"], "'verify' = 'perhaps'"),
-        (["build", "recipe=planet_weather", "scheduler=garbage"], "'garbage' is no address"),
-    ],
-)
-def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):
-    done = climbench(*arguments, cwd=tmp_path)
+ONE_OF_EVERY_VERB = [
+    (["bild"], "climbench has no verb 'bild': did you mean 'build'?"),
+    (["list", "modles"], "did you mean 'models'?"),
+    (["inspect", "nowhere.zarr"], "nowhere.zarr"),
+    (["predict", "checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
+    (["evaluate", "predictions=a.zarr", "truth=b.zarr", "climatology=c.zarr"], "a.zarr"),
+    (["climatology", "truth=a.zarr", "output=c.zarr", "period=[1990,2019]"], "a.zarr"),
+    (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
+    (["report", "scores=a.nc"], "a.nc"),
+    (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
+    (["build", "recipe=planet_weather", "dates=2002-01-01/2002-13-31"], "2002-13-31"),
+    (
+        [
+            "train",
+            "--multirun",
+            "experiment=quickstart",
+            "model=vit,resnet",
+            "model.patience=2",
+        ],
+        "is an option of each model of several: write ++model.patience=...",
+    ),
+    (["compare", "candidate=mit leer.nc", "reference=b"], "The scores file mit leer.nc does not"),
+    (["emulate", "checkpoint=nowhere.ckpt", "scenario=a.csv", "output=new"], "nowhere.ckpt"),
+]
+MISTAKES = [
+    (["build"], "climbench build needs recipe=...: see `climbench build --help`."),
+    (["build", "recip=x"], "climbench build has no option 'recip': did you mean 'recipe'?"),
+    (["build", "recipe=planet_wether"], "did you mean 'planet_weather'?"),
+    (["run", "experiment=quikstart"], "did you mean 'quickstart'?"),
+    (["run", "experimnt=quickstart"], "did you mean 'experiment'?"),
+    (["run", "experiment=quickstart", "trainer.sed=1"], "did you mean 'seed'?"),
+    (["run", "experiment=quickstart", "trainer.seed=one"], "trainer.seed"),
+    (["run", "experiment=quickstart", "task.histroy=1"], "did you mean 'history'?"),
+    (
+        ["run", "experiment=quickstart", "models.resnet_small.network.bloks=1"],
+        "did you mean 'blocks'?",
+    ),
+    (["run", "experiment=quickstart", "trainr.seed=1"], "did you mean 'trainer'?"),
+    (["run", "experiment=quickstart", "report=null"], "'report=null' chooses nothing"),
+    (["run", "quickstart"], "'quickstart' is not an option"),
+    (["run"], "climbench run needs experiment=...: "),
+    (
+        ["climatology", "truth=a.zarr", "output=c.zarr"],
+        "climbench climatology needs period=...",
+    ),
+    (["gate", "candidate=null", "reference=b.nc"], "gate needs the option 'candidate'"),
+    (["gate", "candidate=a.nc", "reference=b.nc", "rules=null"], "needs the option 'rules'"),
+    (["evaluate", "+typo=1"], "climbench evaluate has no option 'typo': valid names: bins"),
+    (["evaluate", "++regons=[land]"], "has no option 'regons': did you mean 'regions'?"),
+    (["evaluate", "+evaluation.bootstap=1"], "did you mean 'bootstrap'?"),
+    (["evaluate", "~preset"], "climbench evaluate needs the option 'preset'"),
+    (["evaluate", "output=null"], "climbench evaluate needs the option 'output'"),
+    (["evaluate", "metrics=null"], "climbench evaluate needs the option 'metrics'"),
+    (["evaluate", "metrics=rmse,bias"], "write a list as 'metrics=[rmse,bias]'"),
+    (["evaluate", "metrics=rmse("], "'metrics=rmse(' cannot be read"),
+    (["evaluate", "regions=[Süd.geojson]"], "'regions=[\"Süd.geojson\"]'"),
+    (["evaluate", "predictions=${a}.zarr"], "write \\${a} where it is part of a name"),
+    (
+        ["run", "experiment=quickstart", "~models.resnet_small"],
+        "'candidate' = resnet_small is none of",
+    ),
+    (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
+    (["build", "recipe=planet_weather", "workers=two"], "'workers' = two is wrong"),
+    (["build", "recipe=planet_weather", "plan=perhaps"], "'plan' = 'perhaps' is wrong"),
+    (["build", "recipe=planet_weather", "verify=perhaps"], "'verify' = 'perhaps'"),
+    (["build", "recipe=planet_weather", "scheduler=garbage"], "'garbage' is no address"),
+]
+
+
+def check_one_sentence(done, sentence, folder):
     assert done.returncode == 2, done.stderr
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert list(tmp_path.iterdir()) == []
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), ONE_OF_EVERY_VERB)
+def test_a_mistake_gives_one_sentence_and_exit_code_2(arguments, sentence, tmp_path):
+    check_one_sentence(climbench(*arguments, cwd=tmp_path), sentence, tmp_path)
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), MISTAKES)
+def test_so_does_every_other_mistake(arguments, sentence, tmp_path, climbench_here):
+    check_one_sentence(climbench_here(*arguments), sentence, tmp_path)
 
 
 @pytest.mark.parametrize(
     "path", ["mit leer.nc", "grüße.nc", "a=b.nc", "a,b.nc", "it's.nc", "[1].nc", "(x){y}.nc", "a\\"]
 )
-def test_paths_may_hold_any_sign(path, tmp_path):
-    done = climbench("compare", f"candidate={path}", "reference=b", cwd=tmp_path)
+def test_paths_may_hold_any_sign(path, climbench_here):
+    done = climbench_here("compare", f"candidate={path}", "reference=b")
     assert f"The scores file {path} does not exist" in done.stderr
-    quoted = climbench("compare", f'candidate="{path}"', "reference=b", cwd=tmp_path)
+    quoted = climbench_here("compare", f'candidate="{path}"', "reference=b")
     assert path.endswith("\\") or f"The scores file {path} does not" in quoted.stderr
 
 
-def test_every_verb_explains_its_groups_and_options(tmp_path):
-    shown = climbench("run", "--help", cwd=tmp_path).stdout
+def test_every_verb_explains_its_groups_and_options(climbench_here):
+    shown = climbench_here("run", "--help").stdout
     assert "experiment: " in shown and "quickstart" in shown
     assert "runs_dir" in shown
 
@@ -136,8 +170,8 @@ def test_a_gate_is_switched_off(word, monkeypatch):
     assert seen[1]["gate"]["rules"]
 
 
-def test_list_shows_names_with_their_descriptions(tmp_path):
-    shown = climbench("list", cwd=tmp_path).stdout
+def test_list_shows_names_with_their_descriptions(climbench_here):
+    shown = climbench_here("list").stdout
     for name in ("quickstart", "planet_weather", "resnet", "pattern_scaling", "rmse"):
         assert name in shown
 
@@ -145,8 +179,8 @@ def test_list_shows_names_with_their_descriptions(tmp_path):
 @pytest.mark.parametrize(
     "arguments", [["--cfg", "job"], ["trainer.seed=1", "--cfg", "job"], ["--cfg=job"]]
 )
-def test_flags_may_stand_anywhere(arguments, tmp_path):
-    done = climbench("run", "experiment=quickstart", *arguments, cwd=tmp_path)
+def test_flags_may_stand_anywhere(arguments, climbench_here):
+    done = climbench_here("run", "experiment=quickstart", *arguments)
     assert done.returncode == 0, done.stderr
     assert "recipe: planet_weather" in done.stdout
 

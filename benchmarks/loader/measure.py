@@ -132,7 +132,7 @@ def loaders(options: dict) -> dict[str, Callable]:
         "climbench": lambda: climbench(options, "auto"),
         "climbench mmap": lambda: climbench(options, "mmap"),
         "climbench zarr": lambda: climbench(options, "zarr"),
-        "climbench mmap, not scaled": lambda: climbench(options, "mmap", normalise=False),
+        "climbench, not scaled": lambda: climbench(options, "auto", normalise=False),
         "npy memmap": lambda: memmap(options),
         "npy memmap, not scaled": lambda: memmap(options, normalise=False),
         "ClimateLearn": lambda: climatelearn(options),
@@ -185,11 +185,13 @@ def measure(options: dict) -> dict[str, float]:
     epochs = loaders(options)[options["loader"]]()
     start = time.perf_counter()
     epoch = epochs()
-    x, y = next(iter(epoch()))
+    batches = iter(epoch())
+    x, y = next(batches)
     first = time.perf_counter() - start
     if options["batch_file"]:
         order = slice(None) if not options["shuffle"] else slice(0)
         np.savez(options["batch_file"], x=x[order].numpy(), y=y[order].numpy())
+    del x, y, batches
     best, count = np.inf, 0
     for _ in range(options["epochs"]):
         start, count = time.perf_counter(), 0

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 LOADERS = (
     "climbench",
     "climbench mmap",
-    "climbench mmap, not scaled",
+    "climbench, not scaled",
     "climbench zarr",
     "npy memmap",
     "npy memmap, not scaled",

@@ -139,12 +139,15 @@ class RunResult:
     validation_loss
         That of the candidate, or of the last model: what a sweep lowers; see
         :func:`climbench.training.validation_loss`.
+    lead_hours
+        Lead time of the page's headline.
     """
 
     scores: xr.Dataset
     page: Path
     gate: dict[str, Any] | None
     validation_loss: float | None = None
+    lead_hours: float = 24.0
 
 
 def prepare(config: RunConfig) -> tuple[Path, Task]:
@@ -222,6 +225,7 @@ def run(config: RunConfig) -> RunResult:
         folder / "page" / "index.html",
         _read_gate(folder),
         losses.get(config.candidate or name, losses[name]),
+        config.report.get("lead_hours", 24.0),
     )
 
 
@@ -343,7 +347,7 @@ def _read_gate(folder: Path) -> dict[str, Any] | None:
 def show(result: RunResult) -> None:
     """Print leaderboard, verdict and the page's path."""
     out = Console()
-    out.print(leaderboard(result.scores))
+    out.print(leaderboard(result.scores, result.lead_hours))
     if result.gate:
         for verdict in result.gate["verdicts"]:
             out.print(f"gate: {verdict['sentence']}", markup=False)

@@ -356,7 +356,7 @@ def report_verb(config: Config) -> int:
 
     files = config["scores"] if isinstance(config["scores"], list) else [config["scores"]]
     scores = combine([read_scores(Path(file)) for file in files])
-    console.print(leaderboard(scores))
+    console.print(leaderboard(scores, config["report"].get("lead_hours", 24.0)))
     folder = Path(config["output"])
     page = report(scores, folder, title=config["title"], **config["report"])
     _say(str(page))

@@ -42,6 +42,25 @@ def last_input(signature: Signature, sample: Sample) -> Tensor:
     return torch.stack(fields, dim=2)
 
 
+def given(signature: Signature, sample: Sample) -> Tensor:
+    r"""Return what the inputs alone say: the last, or the line between two around the targets.
+
+    .. math:: (1 - s)\, x(t_1) + s\, x(t_2), \qquad s = (\tau - t_1) / (t_2 - t_1)
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, lead or 1, target, latitude, longitude]``, zero for targets that are no inputs.
+    """
+    last = last_input(signature, sample)
+    if not signature.input_hours:
+        return last
+    begin, end = signature.input_hours
+    first = last_input(signature, sample._replace(inputs=sample.inputs[:, :1]))
+    share = ((sample.lead_time - begin) / (end - begin))[:, :, None, None, None]
+    return first * (1 - share) + last * share
+
+
 def driver(signature: Signature, sample: Sample, name: str) -> Tensor:
     """Return a channel of the forcings, or of the inputs at the last step of their history.
 
@@ -177,7 +196,8 @@ class NetworkOutput(nn.Module):
     """Arrange the maps of a network's head as ``[batch, lead, target, latitude, longitude]``.
 
     With ``residual`` the head gives the change from the last input for every target that is also
-    an input; a head of zeros is then persistence.
+    an input; a head of zeros is then persistence. Between two inputs it is the change from the
+    line that joins them, and a head of zeros linear interpolation.
 
     Attributes
     ----------
@@ -197,4 +217,4 @@ class NetworkOutput(nn.Module):
         batch, _, rows, columns = maps.shape
         targets = maps.reshape(batch, -1, len(self.order), rows, columns).unbind(2)
         fields = torch.stack([targets[i] for i in self.order], dim=2)
-        return last_input(self.signature, sample) + fields if self.residual else fields
+        return given(self.signature, sample) + fields if self.residual else fields

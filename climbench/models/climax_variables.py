@@ -28,7 +28,9 @@ PUBLISHED_VARIABLES = (
 SAME = {
     "lattitude": "latitude_field",  # the authors' spelling
     "latitude": "latitude_field",
-    "geopotential_at_surface": "orography",  # times a constant, which scaling takes out again
+    # These are the same times a constant, which scaling takes out again.
+    "geopotential_at_surface": "orography",
+    **{f"geopotential_height_{level}": f"geopotential_{level}" for level in LEVELS},
 }
 CALENDAR = ("season_cosine", "season_sine", "hour_cosine", "hour_sine")
 COORDINATES = ("sphere_x", "sphere_y", "sphere_z")

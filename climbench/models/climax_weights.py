@@ -146,7 +146,8 @@ def _adapt_variables(adapted: Adapted, network: nn.Module, authors: bool) -> Non
         if isinstance(found, str):
             adapted.refuse(name, found)
             continue
-        done = adapted.changed.get(name), _said(theirs, ours)
+        leads = found.numel() * len(theirs) // (adapted.weights[name].numel() * len(ours))
+        done = adapted.changed.get(name), _said(theirs, ours, leads)
         if found.shape != adapted.weights[name].shape or not torch.equal(
             found, adapted.weights[name]
         ):
@@ -175,7 +176,7 @@ def _by_variable(
         return "none of its variables is in this network's vocabulary"
     row = own.numel() // len(ours)  # of one variable; a head has one for each lead and cell
     rest = row if cells is None else own[0].numel()
-    if values.numel() % (len(theirs) * rest):
+    if values.shape[1:] != own.shape[1:] or values.numel() % (len(theirs) * rest):
         return f"{tuple(values.shape)} does not fit {len(theirs)} variables of {tuple(own.shape)}"
     old = values.reshape(-1, len(theirs), rest)
     new = own.detach().reshape(-1, len(ours), rest).clone()
@@ -186,7 +187,8 @@ def _by_variable(
     return new.reshape(own.shape)
 
 
-def _said(theirs: Sequence[str], ours: Sequence[str]) -> str:
+def _said(theirs: Sequence[str], ours: Sequence[str], leads: int) -> str:
     new = [name for name in ours if name not in theirs]
     rows = f"rows of {len(ours) - len(new)} variables found by name"
+    rows += f", those of one lead for each of {leads}" if leads > 1 else ""
     return rows + (f"; new: {', '.join(new)}" if new else "")

@@ -72,7 +72,7 @@ class ConvLSTM(nn.Module):
                 "at least one width and an odd kernel."
             )
         self.signature, self.patch_size = signature, patch_size
-        step = replace(signature, history=1, leads=1)
+        step = replace(signature, history=1, leads=1, input_hours=())  # on from each frame
         self.input = NetworkInput(step, lead_time=True, calendar=calendar, coordinates=coordinates)
         self.output = NetworkOutput(step, residual=residual)
         self.edges = Edges.of(signature.latitude, signature.longitude)

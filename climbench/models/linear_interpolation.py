@@ -3,7 +3,7 @@
 from torch import Tensor
 
 from climbench.errors import UserError
-from climbench.models.channels import positions
+from climbench.models.channels import given
 from climbench.models.closed_form import ClosedForm
 from climbench.tasks.sample import Sample, Signature
 
@@ -37,7 +37,6 @@ class LinearInterpolation(ClosedForm):
                 f"linear_interpolation needs the target '{missing[0]}' among the task's inputs: "
                 "add it there or leave this model out."
             )
-        self.at = positions(signature.inputs, signature.targets)
 
     def accumulate(self, sample: Sample) -> None:
         """Do nothing: there is nothing to learn."""
@@ -47,7 +46,4 @@ class LinearInterpolation(ClosedForm):
 
     def forward(self, sample: Sample) -> Tensor:
         """Return the point of the line at each lead."""
-        first, second = sample.inputs[:, :, self.at].unbind(1)
-        begin, end = self.signature.input_hours
-        share = ((sample.lead_time - begin) / (end - begin))[:, :, None, None, None]
-        return first[:, None] * (1 - share) + second[:, None] * share
+        return given(self.signature, sample)

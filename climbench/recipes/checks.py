@@ -9,10 +9,10 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.recipes.constant_fields import check_constant
 from climbench.recipes.dates import is_listed, stamps
+from climbench.recipes.reading import source_of
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input
 from climbench.recipes.steps.convert_units import same_unit
-from climbench.store.time_axis import hours
 from climbench.variables import variables
 
 
@@ -110,15 +110,15 @@ def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -
     if np.isinf(smallest) or np.isinf(largest):
         first = array.isel({dim: int(at) for dim, at in dict(abs(array).argmax(...)).items()})
         raise UserError(
-            f"'{name}' from {_source(first, inputs)} has infinite values, or some too "
+            f"'{name}' from {source_of(first, inputs)} has infinite values, or some too "
             "large for float32: mend the file, or what the steps compute."
         )
     if smallest < low or largest > high:
         worst = array.argmin(...) if smallest < low else array.argmax(...)
         at = array.isel({name: int(position) for name, position in dict(worst).items()})
         raise UserError(
-            f"'{name}' from {_source(at, inputs)} reaches from {smallest:g} to {largest:g}, beyond "
-            f"the physical range {low:g} to {high:g}: a wrong unit, a broken file, or set "
+            f"'{name}' from {source_of(at, inputs)} reaches from {smallest:g} to {largest:g}, "
+            f"beyond the physical range {low:g} to {high:g}: a wrong unit, a broken file, or set "
             "checks.ranges."
         )
 
@@ -129,7 +129,7 @@ def _check_values(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) 
     empty = array.isnull().all(plane)
     if "time" not in array.dims:
         if bool(empty.any()):
-            raise UserError(f"'{array.name}' from {_source(array, inputs)} has no values at all.")
+            raise UserError(f"'{array.name}' from {source_of(array, inputs)} has no values at all.")
     elif "scenario" in array.dims or "member" in array.dims:
         labelled = [one for one in inputs if {*one.coordinates} & {*map(str, empty.dims)}]
         for one in labelled or inputs:
@@ -143,7 +143,7 @@ def _check_values(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) 
         if unknown:
             first = array.isel(time=unknown[0])
             raise UserError(
-                f"'{array.name}' from {_source(first, inputs)} has no values at "
+                f"'{array.name}' from {source_of(first, inputs)} has no values at "
                 f"{texts[unknown[0]]} ({len(unknown)} such times here): list them under "
                 "dates.missing, or the variable under checks.missing_values."
             )
@@ -170,16 +170,3 @@ def _check_years(empty: xr.DataArray, source: Input) -> None:
         if holes.size:
             when = stamps(runs.indexes["time"])[full[0] + holes[0]]
             raise UserError(f"'{empty.name}' from {source.address} has no values at {when}.")
-
-
-def _source(field: xr.DataArray, inputs: Sequence[Input]) -> str:
-    """Return the address of the input that a field comes from, as far as that is known."""
-    for one in inputs:
-        labels = all(field[k].item() == v for k, v in one.coordinates.items() if k in field.coords)
-        if "time" not in field.coords or field["time"].ndim or one.hours is None:
-            times = True
-        else:
-            times = one.hours[0] <= hours(field["time"])[0] <= one.hours[1]
-        if labels and times:
-            return one.address
-    return inputs[0].address if inputs else "its source"

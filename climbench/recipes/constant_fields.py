@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError
 from climbench.recipes.dates import stamps
+from climbench.recipes.reading import source_of
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input
 from climbench.variables import variables
@@ -50,19 +51,19 @@ def check_constant(array: xr.DataArray, recipe: Recipe, where: Sequence[Input]) 
     others = [dim for dim in array.dims if dim not in ("time", *plane)]
     series = array.transpose(*others, "time", *plane)
     times = array.indexes["time"]
-    source = where[0].address if where else "its source"
     advice = "a broken file, or list the variable under checks.constant_fields."
     cells = int(np.prod([array.sizes[dim] for dim in plane]))
     for run in series.values.reshape(-1, times.size, cells):
         for at in _flat(run, *_limits(name, recipe)):
             number = float(run[at][np.isfinite(run[at])][0])
+            source = source_of(array.isel(time=at), where)
             raise UserError(
                 f"'{name}' from {source} is {number:g} everywhere at {stamps(times[[at]])[0]}: "
                 + advice
             )
         still = _still(run)
         if still is not None:
-            ends = stamps(times[list(still)])
+            ends, source = stamps(times[list(still)]), source_of(array.isel(time=still[0]), where)
             raise UserError(
                 f"'{name}' from {source} does not change from {ends[0]} to {ends[1]} although it "
                 f"does at other times: {advice}"

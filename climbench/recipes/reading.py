@@ -74,3 +74,29 @@ def overlapping(inputs: Sequence[Input], part: xr.Dataset) -> list[Input]:
         if labels_meet and times_meet:
             chosen.append(one)
     return chosen
+
+
+def source_of(field: xr.DataArray, inputs: Sequence[Input]) -> str:
+    """Return the addresses of the inputs that a field comes from, as far as that is known.
+
+    Parameters
+    ----------
+    field
+        A variable at one time, in one scenario and so on; what has more of them comes from all.
+    inputs
+        Those of its part. What no source has by its name was computed, from any of them.
+    """
+    named = [one for one in inputs if str(field.name) in one.variables] or list(inputs)
+    ends = hours(field["time"])[[0, -1]] if "time" in field.coords else None
+    found = [
+        one.address
+        for one in named
+        if all(value in field[key] for key, value in one.coordinates.items() if key in field.coords)
+        and (
+            ends is None
+            or one.hours is None
+            or (one.hours[0] <= ends[1] and one.hours[1] >= ends[0])
+        )
+    ] or [one.address for one in named]
+    more = f" or another of {len(found)} inputs" if len(found) > 1 else ""
+    return found[0] + more if found else "its source"

@@ -139,13 +139,12 @@ def _bar_panel(axes: Axes, here: xr.Dataset, look: dict[str, Style], theme: Them
             linestyle="--" if hollow else "-",
             linewidth=1.2,
         )
-        end = np.nansum([values[row], np.copysign(np.nan_to_num(errors[1, row]), values[row])])
-        axes.annotate(
+        end = np.nanmax([0.0, values[row], here["upper"].values[row]])
+        axes.annotate(  # right of zero where the bar goes left: names stand on that side
             number(float(values[row])),
             (end, row),
-            xytext=(4 if end >= 0 else -4, 0),
+            xytext=(4, 0),
             textcoords="offset points",
-            ha="left" if end >= 0 else "right",
             va="center",
             fontsize=9,
             color=theme.text,
@@ -155,6 +154,7 @@ def _bar_panel(axes: Axes, here: xr.Dataset, look: dict[str, Style], theme: Them
     axes.errorbar(values[shown], rows, xerr=errors[:, shown], fmt="none", ecolor=theme.text, lw=1)
     axes.set_yticks(range(len(names)), [safe(short(name)) for name in names], color=theme.text)
     axes.grid(visible=False, axis="y")
+    axes.use_sticky_edges = False  # room for the numbers at zero as well
     axes.margins(x=0.14)
     axes.xaxis.set_major_locator(MaxNLocator(6))
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FOLDER = "report_figures"
 _BEYOND_SCALE = ("persistence", "climatology")
 _MAPS = {"map_rmse": "rmse", "map_bias": "bias"}
+_SQUARED = ("rmse", "mse")
 
 
 @dataclass(frozen=True)
@@ -64,18 +65,24 @@ def draw_curves(scores: xr.Dataset, headline: Headline, folder: Path) -> list[Pi
 def draw_maps(scores: xr.Dataset, headline: Headline, folder: Path, channels: int) -> list[Picture]:
     """Draw the error maps of the first channels for each model, and return the pictures.
 
-    Maps of one kind and channel share their colours, so that models can be compared.
+    Maps of one kind and channel share their colours, so that models can be compared. The RMSE
+    is left out where it is no score, as of simulations whose dates are no weather.
     """
     pictures = []
     scores = scores.sel(model=ranked(scores, headline))
     for name, metric in _MAPS.items():
-        if name not in scores:
+        if name not in scores or (name == "map_rmse" and not scores_errors(scores)):
             continue
         for channel in scores["channel"].values.astype(str)[:channels]:
             fields = list(_fields(scores[name].sel(channel=channel), headline))
             units = channel_units(scores, channel)
             pictures += _channel_maps(fields, metric, channel, units, folder)
     return pictures
+
+
+def scores_errors(scores: xr.Dataset) -> bool:
+    """Tell whether squared errors of single times are scored, and not distributions only."""
+    return any(str(name).split("(")[0] in _SQUARED for name in scores["metric"].values)
 
 
 def _channel_maps(

@@ -102,7 +102,13 @@ def main_region(scores: xr.Dataset) -> str:
 
 
 def key_leads(scores: xr.Dataset) -> list[float]:
-    """Return the lead times in hours nearest to 1, 3 and 5 days, each once, in order."""
+    """Return the lead times in hours nearest to 1, 3 and 5 days, each once, in order.
+
+    Where all lie within a day, as between two states, those are the first, middle and last.
+    """
+    leads = np.sort(scores["lead_time"].values.astype(float))
+    if leads[-1] <= KEY_LEAD_HOURS[0]:
+        return sorted({float(leads[place]) for place in (0, len(leads) // 2, -1)})
     return sorted({nearest_lead(scores, hours) for hours in KEY_LEAD_HOURS})
 
 

@@ -12,7 +12,7 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.report.comparable import published_beside
-from climbench.report.figures import FOLDER, Picture, draw_curves, draw_maps
+from climbench.report.figures import FOLDER, Picture, draw_curves, draw_maps, scores_errors
 from climbench.report.pages import render_page
 from climbench.report.ranking import Headline, axis_of, headline_of, metrics_of
 from climbench.report.tables import COLOUR_LIMITS, regions_table, scorecard, standings
@@ -129,6 +129,7 @@ def render(
         curves=_grouped(curves),
         curves_heading="Curves" if scores.sizes.get("lead_time", 1) > 1 else "Bars",
         maps=_grouped(maps),
+        maps_of_errors=scores_errors(scores),
         header={key: provenance[key] for key in _IN_HEADER if provenance.get(key)},
         provenance={key: value for key, value in provenance.items() if key not in _IN_HEADER},
         scoring={key: _parsed(value) for key, value in scores.attrs.items()},

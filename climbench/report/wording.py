@@ -182,7 +182,7 @@ def _winner(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
 
 def _straight_line(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
     lines = [name for name in order if name in STRAIGHT_LINES]
-    others = [name for name in order if name not in BASELINES]
+    others = [name for name in order if name not in (*BASELINES, *STRAIGHT_LINES)]
     if not lines:
         wanted = ", ".join(STRAIGHT_LINES)
         return f"Better than a straight line? Unknown: none of {wanted} has a score."

@@ -6,7 +6,7 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-KEPT = 4  # arrays: one is read into, one waits, one is trained on
+KEPT = 3  # arrays: one is read into, one waits, one is trained on
 LEAST_BYTES = 2**22  # the system keeps smaller pieces of freed memory itself
 UNUSED = 3  # references to an array that nobody else has: the list's, a variable's and a call's
 

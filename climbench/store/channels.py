@@ -15,8 +15,8 @@ def channel_names(ds: xr.Dataset) -> list[str]:
     ['temperature_500', 'temperature_850', 'tas']
     """
     names: list[str] = []
-    for name, array in ds.data_vars.items():
-        if "level" in array.dims:
+    for name in ds.data_vars:
+        if "level" in ds.variables[name].dims:  # a variable is found faster than its DataArray
             names += [f"{name}_{level:g}" for level in ds["level"].values]
         else:
             names.append(str(name))

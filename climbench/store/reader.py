@@ -14,8 +14,8 @@ import zarr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
+from climbench.memory import free_memory
 from climbench.store.batch_memory import BatchMemory
-from climbench.store.memory import free_memory
 from climbench.store.opening import read_group
 
 Method = Literal["auto", "mmap", "ram", "zarr"]
@@ -23,7 +23,7 @@ Fields = NDArray[np.float32]
 
 RAM_BYTES = 2**28  # a larger cache is as fast from mapped files, and its first batch comes sooner
 MEMORY_SHARE = 0.25  # of the free memory: a cache up to this size is held in memory
-MAPPED_BYTES = 2**27  # that are read before mapped pages are given back
+MAPPED_BYTES = 2**26  # that are read before mapped pages are given back
 BLOCK_BYTES = 2**26
 CHECKSUM_BYTES = 4  # CRC-32C at the end of a shard's index
 
@@ -143,7 +143,7 @@ class PackedReader:
             part = fields[begin:end].reshape(-1, *self.shape[2:])
             shard = self._shards[shards[begin]]
             np.take(shard, places[begin:end].ravel(), axis=0, out=part, mode="clip")
-        self._give_back(fields.nbytes)
+            self._give_back(part.nbytes)
         return fields
 
     def _give_back(self, read: int) -> None:

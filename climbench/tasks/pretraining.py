@@ -15,7 +15,7 @@ from climbench.errors import UserError
 from climbench.store import channel_names, open_store, store_hash
 from climbench.tasks.forecasting import ContinuousForecasting
 from climbench.tasks.sample import Sample
-from climbench.tasks.task import Normalisation, Split, normalisation_of, task_hash
+from climbench.tasks.task import Normalisation, Split, task_hash
 from climbench.tasks.windows import Windows
 
 
@@ -27,7 +27,10 @@ class Pretraining(ContinuousForecasting):
     training samples of the same period with those channels that they have: the missing ones are
     NaN, in inputs (a network is given the training mean) as in targets (they count in no loss).
     An epoch holds every pair of a training lead and a window of any store once, in random order.
-    Scaling is that of all stores' training samples together.
+
+    Every store is scaled by its own training period: the fields of a further store come with
+    the mean and deviation of the first, so that the biases of a climate model are no signal.
+    Forcings, which are known, come as they are, and static fields are those of the first store.
 
     Parameters
     ----------
@@ -42,7 +45,7 @@ class Pretraining(ContinuousForecasting):
 
     References
     ----------
-    Nguyen et al. (2023), ClimaX, section 3.3: there a store's scaling is its own.
+    Nguyen et al. (2023), ClimaX, section 3.3. There a lead is drawn for each window.
     """
 
     further_stores: tuple[Path, ...] = ()
@@ -83,37 +86,19 @@ class Pretraining(ContinuousForecasting):
             )
         return task
 
-    @cached_property
-    def normalisation(self) -> Normalisation:
-        """Scaling of all channels over the training samples of all stores."""
-        first = super().normalisation
-        moments = self.fields.moments(self.periods["train"])
-        for task in self.further:
-            own = task.fields.moments(task.periods["train"])
-            moments = {
-                name: each.merge(own[name]) if name in own else each
-                for name, each in moments.items()
-            }
-        pooled = normalisation_of(moments)
-        static = [first.scale([name]) for name in self.static]
-        return Normalisation(
-            (*pooled.channels, *self.static),
-            (*pooled.mean, *(float(mean[0]) for mean, _ in static)),
-            (*pooled.std, *(float(std[0]) for _, std in static)),
-        )
-
     def split(self, name: Split | Literal["train_and_validation"]) -> Any:
         """Return the samples of a split; those of training are of all stores."""
         own = super().split(name)
         if not name.startswith("train") or not self.further:
             return own
-        return ManyStores(self, [own, *(task.split(name) for task in self.further)])
+        further = [(task.split(name), task.normalisation) for task in self.further]
+        return ManyStores(self, [(own, self.normalisation), *further])
 
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the content of all stores and every option."""
         stores = [store_hash(path) for path in (self.store, *self.further_stores)]
-        return task_hash(self, " ".join(stores))
+        return task_hash(self, " ".join(["each scaled by itself", *stores]))
 
 
 class ManyStores(Dataset[Sample]):
@@ -123,13 +108,14 @@ class ManyStores(Dataset[Sample]):
     ----------
     task
         The task on all stores.
-    windows
-        Of each store.
+    stores
+        The windows and the scaling of each store.
     """
 
-    def __init__(self, task: Pretraining, windows: Sequence[Windows]) -> None:
-        self.signature, self.windows = task.signature, list(windows)
-        self.ends = np.cumsum([len(each) for each in windows])
+    def __init__(self, task: Pretraining, stores: Sequence[tuple[Windows, Normalisation]]) -> None:
+        self.signature, self.windows = task.signature, [windows for windows, _ in stores]
+        self.ends = np.cumsum([len(each) for each in self.windows])
+        self.scalings = [Rescaling(own, task.normalisation) for _, own in stores]
 
     def __len__(self) -> int:
         """Return the number of windows of all stores."""
@@ -147,7 +133,7 @@ class ManyStores(Dataset[Sample]):
         for number in np.unique(store):
             own = np.flatnonzero(store == number)
             begin = int(self.ends[number - 1]) if number else 0
-            parts.append(self._whole(self.windows[number], (at[own] - begin).tolist()))
+            parts.append(self._whole(number, (at[own] - begin).tolist()))
             order.append(own)
         back = torch.from_numpy(np.argsort(np.concatenate(order)))
         together = {
@@ -157,20 +143,44 @@ class ManyStores(Dataset[Sample]):
         }
         return Sample(static=self.windows[0].static, **{**together, "index": torch.from_numpy(at)})
 
-    def _whole(self, windows: Windows, indices: Sequence[int]) -> Sample:
-        """Return windows of one store with NaN in the channels that it lacks."""
-        sample, own = windows.__getitems__(indices), windows.signature
-
-        def widened(given: Tensor, have: Sequence[str], want: Sequence[str]) -> Tensor:
-            if tuple(have) == tuple(want):
-                return given
-            batch, steps, _, rows, columns = given.shape
-            whole = given.new_full((batch, steps, len(want), rows, columns), torch.nan)
-            whole[:, :, [list(want).index(name) for name in have]] = given
-            return whole
-
-        ask = self.signature
+    def _whole(self, number: int, indices: Sequence[int]) -> Sample:
+        """Return windows of one store as the first has them, NaN in the channels that it lacks."""
+        windows, scaling = self.windows[number], self.scalings[number]
+        sample, have, ask = windows.__getitems__(indices), windows.signature, self.signature
         return sample._replace(
-            inputs=widened(sample.inputs, own.inputs, ask.inputs),
-            targets=widened(sample.targets, own.targets, ask.targets),
+            inputs=_widened(scaling(sample.inputs, have.inputs), have.inputs, ask.inputs),
+            targets=_widened(scaling(sample.targets, have.targets), have.targets, ask.targets),
         )
+
+
+@dataclass(frozen=True)
+class Rescaling:
+    """Fields of one scaling brought to another: the normalised values stay.
+
+    Attributes
+    ----------
+    old, new
+        The scaling of the fields, and the one that a network will take out of them.
+    """
+
+    old: Normalisation
+    new: Normalisation
+
+    def __call__(self, given: Tensor, channels: Sequence[str]) -> Tensor:
+        """Return the fields ``[batch, step, channel, latitude, longitude]``, changed in place."""
+        if self.old == self.new:
+            return given
+        (mean, std), (to_mean, to_std) = self.old.scale(channels), self.new.scale(channels)
+        for at, factor in enumerate(to_std / std):
+            given[:, :, at].sub_(float(mean[at])).mul_(float(factor)).add_(float(to_mean[at]))
+        return given
+
+
+def _widened(given: Tensor, have: Sequence[str], want: Sequence[str]) -> Tensor:
+    """Return fields with the wanted channels, those that are not there NaN."""
+    if tuple(have) == tuple(want):
+        return given
+    batch, steps, _, rows, columns = given.shape
+    whole = given.new_full((batch, steps, len(want), rows, columns), torch.nan)
+    whole[:, :, [list(want).index(name) for name in have]] = given
+    return whole

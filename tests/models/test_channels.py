@@ -63,3 +63,14 @@ def test_residual_output_of_zeros_is_the_last_input():
     output = NetworkOutput(GLOBAL, residual=True)
     answer = output(torch.zeros(3, output.count, *GLOBAL.shape), SAMPLE)
     assert torch.equal(answer, last_input(GLOBAL, SAMPLE).expand(-1, 2, -1, -1, -1))
+
+
+def test_residual_output_of_zeros_between_two_states_is_the_line_that_joins_them():
+    signature = replace(GLOBAL, input_hours=(0, 96))
+    sample = SAMPLE._replace(lead_time=torch.tensor([[24.0, 72.0]]).expand(3, -1))
+    output = NetworkOutput(signature, residual=True)
+    answer = output(torch.zeros(3, output.count, *GLOBAL.shape), sample)
+    place = GLOBAL.targets.index("temperature_850")
+    first, second = sample.inputs[:, :, GLOBAL.inputs.index("temperature_850")].unbind(1)
+    torch.testing.assert_close(answer[:, 0, place], 0.75 * first + 0.25 * second)
+    torch.testing.assert_close(answer[:, 1, place], 0.25 * first + 0.75 * second)

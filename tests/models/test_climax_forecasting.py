@@ -114,6 +114,8 @@ def test_the_vocabulary_knows_other_names_of_a_variable():
     ask = replace(SMALL, static=("geopotential_at_surface",), inputs=("co2", "2m_temperature"))
     words = vocabulary_of(("orography", "lattitude"), replace(ask, targets=("co2",)))
     assert words == ("orography", "latitude_field", "2m_temperature", "co2")
+    heights = replace(SMALL, inputs=("geopotential_height_500",), targets=("2m_temperature",))
+    assert vocabulary_of(PUBLISHED_VARIABLES, heights) == PUBLISHED_VARIABLES
 
 
 def test_earlier_steps_and_forcings_are_tokens_of_their_own_that_know_their_time():
@@ -198,6 +200,23 @@ def test_weights_find_their_variables_by_name():
     sample = random_sample(SMALL, 2)
     torch.testing.assert_close(many(sample), alone(sample))
     assert "new: latitude_field" in adapted.changed["encoder.tokens.weight"]
+
+
+def test_one_lead_for_each_of_several_is_said():
+    model = small(replace(SMALL, leads=2))
+    adapted = model.adapt_weights(small().state_dict(), SMALL)
+    assert set(adapted.changed) == {"head.4.weight", "head.4.bias"}
+    assert adapted.changed["head.4.bias"].endswith("those of one lead for each of 2")
+
+
+def test_weights_of_another_patch_and_width_are_refused_where_their_numbers_agree():
+    """4 widths of 2 x 2 cells are as many numbers as one width of 4 x 4."""
+    narrow = small(patch_size=4, decoder_depth=0)
+    wide = small(embed_dim=4 * WIDTH, decoder_depth=0)
+    adapted = narrow.adapt_weights(wide.state_dict(), SMALL)
+    for name in ("encoder.tokens.weight", "head.0.weight"):
+        assert wide.state_dict()[name].numel() == narrow.state_dict()[name].numel()
+        assert name not in adapted.weights and "does not fit" in adapted.changed[name]
 
 
 def test_an_untrained_residual_network_is_persistence():

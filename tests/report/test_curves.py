@@ -83,6 +83,20 @@ def test_signed_scores_show_zero(forecasting):
     assert low < 0 < high
 
 
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_numbers_beside_bars_stand_neither_on_names_nor_beyond_the_figure(forecasting, sign):
+    scores = forecasting(leads=[24.0])
+    for name in ("score", "lower", "upper"):
+        scores[name] = sign * abs(scores[name])
+    figure = score_figure(scores, "bias", "temperature_850", "global")
+    (axes,) = draw(figure)
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text() != ""]
+    assert len(boxes) == 5
+    assert all(axes.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1 for box in boxes)
+    low, high = axes.get_xlim()
+    assert low <= 0 <= high
+
+
 @pytest.mark.parametrize("leads", [[24.0], [6.0, 12.0]])
 def test_names_are_not_read_as_mathematics(forecasting, leads):
     scores = forecasting(models=("$\\frac{", "_hidden", "a" * 60, "$x$"), leads=leads)

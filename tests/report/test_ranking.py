@@ -112,6 +112,7 @@ def test_key_leads_are_those_nearest_to_one_three_and_five_days(forecasting):
     assert key_leads(forecasting()) == [24, 72, 120]
     assert key_leads(forecasting(leads=[120.0, 6.0])) == [6, 120]  # in any order
     assert key_leads(forecasting(leads=[6])) == [6]
+    assert key_leads(forecasting(leads=[18.0, 6.0, 12.0])) == [6, 12, 18]  # of an interpolation
 
 
 def test_the_reference_is_the_straight_line_else_another_baseline(forecasting, emulation):
@@ -136,6 +137,14 @@ def test_the_verdict_says_no_even_in_a_tie(forecasting):
     tie = {"vit": 10.0, "resnet": 11.0, "linear_regression": 10.0}
     scores = set_headline(forecasting(), tie)
     assert "No: vit does not beat linear_regression" in verdict(scores, headline_of(scores))[1]
+
+
+def test_a_straight_line_is_not_measured_against_itself(forecasting):
+    models = ("resnet", "linear_regression", "linear_regression_field")
+    best = {"resnet": 11.0, "linear_regression": 10.0, "linear_regression_field": 9.0}
+    scores = set_headline(forecasting(models=models), best)
+    sentence = verdict(scores, headline_of(scores))[1]
+    assert "No: resnet does not beat linear_regression_field" in sentence
 
 
 def test_the_verdict_admits_that_intervals_overlap(forecasting):

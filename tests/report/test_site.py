@@ -163,6 +163,14 @@ def test_scores_without_maps(small, tmp_path):
     assert not [a for _, a in page.tags if a.get("id") == "maps"]
 
 
+def test_no_map_of_the_rmse_where_only_distributions_are_scored(forecasting, tmp_path):
+    scores = forecasting(models=("vit",), leads=[24.0]).isel(channel=[0])
+    page = Page(write(scores.sel(metric=["bias"]), tmp_path / "site"))
+    maps = [image["alt"] for image in page.all("img") if image["alt"].startswith("Map")]
+    assert len(maps) == 1 and "bias" in maps[0]
+    assert "None of the RMSE, which is no score here." in page.text
+
+
 def test_the_table_of_scores_has_a_row_per_score(small, tmp_path):
     path = write(small, tmp_path / "site", map_channels=0)
     with (path.parent / "scores.csv").open(newline="", encoding="utf-8") as file:

@@ -14,6 +14,7 @@ from climbench.models.harmonic_fill import HarmonicFill
 from climbench.models.linear_interpolation import LinearInterpolation
 from climbench.store.reading import Reading
 from climbench.tasks import MaskedReconstruction, Pretraining, TemporalInterpolation
+from climbench.training.data import Batches
 
 PERIODS = {
     "train": ("2000-01-01", "2000-02-29"),
@@ -188,20 +189,41 @@ def test_pretraining_reads_all_stores_alike(planet, without_temperature):
     assert methods == ["zarr", "zarr"]
 
 
-def test_pretraining_scales_by_all_stores(planet, without_temperature):
-    task = pretraining(planet, [without_temperature])
-    fields = [
-        xr.open_zarr(path, consolidated=False)["geopotential"]
-        .sel(level=500, time=slice("2000-01-01", "2000-02-29"))
-        .values
-        for path in (planet, without_temperature)
+def test_pretraining_scales_every_store_by_its_own_training_period(planet, tmp_path):
+    colder = weather(SIX_HOURLY, seed=1)
+    colder["2m_temperature"] = 5 * colder["2m_temperature"] - 1400
+    late = colder["time"] > np.datetime64("2000-03-01")
+    colder["2m_temperature"] = colder["2m_temperature"].where(~late, 9e9)  # after the training
+    task = pretraining(planet, [write_store(tmp_path / "colder", colder)])
+    alone = pretraining(planet, [])
+    assert task.normalisation == alone.normalisation
+    samples = task.split("train")
+    batch = samples.__getitems__(range(len(samples) // 2, len(samples)))
+    training = colder["2m_temperature"].sel(time=slice("2000-01-01", "2000-02-29")).values
+    (mean,), (std,) = task.normalisation.scale(["2m_temperature"])
+    for fields, first in ((batch.inputs, 0), (batch.targets, 1)):
+        ours = (fields[0, 0, 0].numpy() - mean) / std
+        theirs = (training[first] - training.mean()) / training.std()
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+    first = samples.__getitems__([3])
+    assert torch.equal(first.inputs, alone.split("train").__getitems__([3]).inputs)
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_ranks_see_every_window_of_every_store_once(planet, without_temperature, ranks):
+    samples = pretraining(planet, [without_temperature]).split("train")
+    seen = [
+        (float(hours), int(index))
+        for rank in range(ranks)
+        for indices in Batches(len(samples), 100, shuffle=True, rank=rank, ranks=ranks)
+        for batch in [samples.__getitems__(indices)]
+        for hours, index in zip(batch.lead_time[:, 0], batch.index, strict=True)
     ]
-    (mean,), (std,) = task.normalisation.scale(["geopotential_500"])
-    np.testing.assert_allclose([mean, std], [np.mean(fields), np.std(fields)], rtol=1e-4)
-    alone = pretraining(planet, []).normalisation
-    assert task.normalisation.scale(["orography", "2m_temperature"])[0].tolist() == (
-        alone.scale(["orography", "2m_temperature"])[0].tolist()
-    )
+    assert sorted(index for _, index in seen) == list(range(len(samples)))
+    assert {hours: [h for h, _ in seen].count(hours) for hours in (6.0, 12.0)} == {
+        6.0: 2 * (60 * 4 - 1),
+        12.0: 2 * (60 * 4 - 2),
+    }
 
 
 def test_pretraining_is_another_task_with_other_stores(planet, without_temperature):

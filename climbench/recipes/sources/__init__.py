@@ -1,6 +1,7 @@
 """Sources of a recipe: one file per kind of archive, each giving a lazy dataset."""
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import xarray as xr
 
@@ -87,7 +88,11 @@ def open_sources(recipe: Recipe, surroundings: Surroundings) -> Opened:
         if position == 1 and not plans:  # the first could be opened: go for the others
             prefetch(sources[1:], recipe, surroundings)
         opened.append((one, OPENERS[type(one)](one, recipe, surroundings)))
-    inputs = tuple(one for _, source in opened for one in source.inputs)
+    inputs = tuple(
+        replace(one, variables=frozenset(map(str, source.dataset.data_vars)))
+        for _, source in opened
+        for one in source.inputs
+    )
     labelled: list[Labelled] = [
         (source.coordinates, (one.inputs[0].address, one.dataset))
         for source, one in opened

@@ -33,6 +33,8 @@ class Input:
         Bytes that its archive says it has, of what is unread.
     about
         What it says of itself that identifies it, such as a tracking id of CMIP.
+    variables
+        What its source gives, by the names in the recipe's steps; empty if nobody has looked.
     """
 
     address: str
@@ -43,6 +45,7 @@ class Input:
     unread: bool = False
     size: int | None = None
     about: dict[str, str] = field(default_factory=dict)
+    variables: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
