@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from climbench.config.wording import wrong
 from climbench.errors import UserError, nearest
 
 
@@ -80,8 +81,9 @@ def check_options(
             adapter = TypeAdapter(hints.get(key, Any), config=_config(hints.get(key, Any)))
             checked[key] = adapter.validate_python(value)
         except ValidationError as error:
-            reason = error.errors()[0]["msg"].lower()
-            raise UserError(f"{name}: option '{key}' = {value!r} is wrong: {reason}.") from error
+            raise UserError(
+                f"{name}: option '{key}' = {value!r} is wrong: {wrong(error)[1]}."
+            ) from error
     return checked
 
 

@@ -44,7 +44,10 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         return UserError(f"climbench {verb} needs {option}=...: see `climbench {verb} --help`.")
     if found := re.search(r"Ambiguous value for argument '(.+)'", text):
         key, _, value = found[1].partition("=")
-        return UserError(f"'{found[1]}' has a comma: write a list as '{key}=[{value}]'.")
+        mend = f"write a list as '{key}=[{value}]'"
+        if group_options(key):
+            mend = f"add --multirun to run one after another, or choose one {key}"
+        return UserError(f"'{found[1]}' has a comma: {mend}.")
     if found := re.search(r"Interpolation key '([^']+)' not found", text):
         return UserError(
             f"climbench {verb}: ${{{found[1]}}} names no option: write \\${{{found[1]}}} where it "

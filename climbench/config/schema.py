@@ -173,7 +173,7 @@ class TrainerConfig(Options):
     prefetch_batches: int = Field(default=1, ge=0)
     reader: Literal["auto", "ram", "mmap", "zarr"] = "auto"
     reader_memory: float = Field(default=0.25, gt=0, le=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, lt=2**32)
     max_minutes: float | None = Field(default=None, gt=0)
     checkpoint_minutes: float | None = Field(default=10.0, ge=0)
     accumulate_batches: int = Field(default=1, ge=1)

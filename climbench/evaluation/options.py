@@ -1,6 +1,6 @@
 """Checks of the options of an evaluation, before any data are read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,28 @@ import numpy as np
 from climbench.errors import UserError, nearest
 from climbench.evaluation.rules import FEWEST_DRAWS, MOST_DRAWS
 from climbench.evaluation.source import Source
+from climbench.metrics.conventions import chosen_metrics, preset, with_ensemble_metrics
+
+
+def check_evaluation(options: Mapping[str, Any]) -> None:
+    """Refuse what can be seen to be wrong before there are any predictions.
+
+    Parameters
+    ----------
+    options
+        Arguments of :func:`climbench.evaluate`, some or all.
+
+    Raises
+    ------
+    UserError
+        If a number, metric, preset or region is wrong.
+    """
+    numbers = {"confidence": 0.95, "bootstrap": 0, "seed": 0, **options}
+    check_numbers(numbers["confidence"], numbers["bootstrap"], numbers["seed"])
+    names_of_regions(options.get("regions", ("global",)))
+    labels = options.get("metrics", ("rmse",)), options.get("ensemble_metrics", ())
+    named = with_ensemble_metrics(*labels, members=1)
+    chosen_metrics(named, preset(options.get("preset", "wb2")), True, 1, lambda _: True)
 
 
 def check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:

@@ -1,10 +1,8 @@
 """An experiment: archive, store, models, predictions, scores, gate and report in one call."""
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from rich.console import Console
 from climbench.config import ModelConfig, TrainerConfig, instantiate
 from climbench.config.folders import conf_folder
 from climbench.config.schema import Options
+from climbench.config.wording import wrong
 from climbench.errors import UserError
 from climbench.evaluation import (
     GateRules,
@@ -26,15 +25,22 @@ from climbench.evaluation import (
     write_scores,
 )
 from climbench.evaluation.extremes import Extremes, training_thresholds
-from climbench.experiments.stage import Stage, content_hash
+from climbench.evaluation.options import check_evaluation
+from climbench.experiments.provenance import provenance
+from climbench.experiments.stage import Stage
 from climbench.prediction import predict
 from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard, report
 from climbench.report.comparable import DATA, data_identity
-from climbench.store import open_store, store_hash
 from climbench.tasks import Task
 from climbench.tasks.base_forecasting import Forecasting
-from climbench.training import initial_weights_hash, steady_batch, train, validation_loss
+from climbench.training import (
+    check_model,
+    initial_weights_hash,
+    steady_batch,
+    train,
+    validation_loss,
+)
 
 console = Console(stderr=True)
 NO_MATTER = {
@@ -88,9 +94,8 @@ class RunConfig(Options):
         try:
             return cls(**_narrowed(values))
         except ValidationError as error:
-            first = error.errors()[0]
-            option = ".".join(str(part) for part in first["loc"])
-            raise UserError(f"option '{option}' is wrong: {first['msg'].lower()}.") from error
+            option, reason = wrong(error, cls)
+            raise UserError(f"option '{option}' is wrong: {reason}.") from error
 
     def check(self) -> None:
         """Check what takes no work to check.
@@ -98,8 +103,9 @@ class RunConfig(Options):
         Raises
         ------
         UserError
-            If the gate names a model that the experiment lacks.
+            If the gate names a model that the experiment lacks, or scores are asked for wrongly.
         """
+        check_evaluation(self.evaluation)
         for option in ("candidate", "reference"):
             name = getattr(self, option)
             if self.gate and name not in self.models:
@@ -201,9 +207,11 @@ def run(config: RunConfig) -> RunResult:
     UserError
         If an option, the recipe or the data is wrong.
     """
-    store, task = prepare(config)
+    task = prepare(config)[1]
     root = config.runs_dir / config.name
     models = with_required_baselines(config.models, task.required_baselines)
+    for model in models.values():
+        check_model(task, model)
     climatology = _climatology(task, root, config.evaluation.get("extremes"))
     folders, losses = {}, {}
     for name, model in models.items():
@@ -219,7 +227,7 @@ def run(config: RunConfig) -> RunResult:
         },
         root,
     )
-    folder = stage.run(lambda path: _report(config, store, folders.values(), path))
+    folder = stage.run(lambda path: _report(config, task, folders.values(), path))
     return RunResult(
         read_scores(folder / "scores.nc"),
         folder / "page" / "index.html",
@@ -243,6 +251,11 @@ def with_required_baselines(
 
 def _climatology(task: Task, root: Path, extremes: dict[str, Any] | None) -> xr.Dataset | None:
     """Write the training period's climatology and thresholds of extremes, once, and open it."""
+    if extremes is not None and extremes.get("period") is not None:
+        raise UserError(
+            "option 'evaluation.extremes.period': in an experiment thresholds are of the training "
+            "period, leave it out."
+        )
     inputs = {"task": task.hash} | ({} if extremes is None else {"extremes": extremes})
     stage = Stage("climatology", inputs, root)
 
@@ -300,7 +313,7 @@ def _data(task: Task) -> dict[str, Any]:
     return data_identity(task.dataset, (first, last), interval)
 
 
-def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path) -> None:
+def _report(config: RunConfig, task: Task, folders: Iterable[Path], path: Path) -> None:
     """Write the scores of all models, the gate's verdict and the page into a folder."""
     scores = combine([read_scores(folder / "scores.nc") for folder in folders])
     write_scores(scores, path)
@@ -315,28 +328,14 @@ def _report(config: RunConfig, store: Path, folders: Iterable[Path], path: Path)
         path / "page",
         title=config.title,
         gate=verdict.to_dict() if verdict else None,
-        provenance=provenance(config, store),
+        provenance=provenance(
+            config,
+            task.store,
+            getattr(task, "input_store", None),
+            getattr(task, "further_stores", ()),
+        ),
         **config.report,
     )
-
-
-def provenance(config: RunConfig, store: Path) -> dict[str, Any]:
-    """Return what a reader needs to repeat the run: recipe, licence, versions, command, hashes."""
-    attributes = open_store(store).attrs
-    recipe = json.loads(attributes["recipe"])
-    return {
-        "description": config.description,
-        "created": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        "recipe": recipe.get("name"),
-        "licence": recipe.get("licence"),
-        "citation": recipe.get("citation"),
-        "store hash": store_hash(store),
-        "software": json.loads(attributes["software"]),
-        "seed": config.trainer.seed,
-        "command": config.command or f"climbench run experiment={config.name}",
-        "hash": content_hash(config.model_dump(mode="json", exclude={"command"})),
-        "python": sys.version.split()[0],
-    }
 
 
 def _read_gate(folder: Path) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from climbench.errors import UserError
 from climbench.recipes.lock import alone
 
 MARKER = "stage.json"
@@ -89,7 +90,12 @@ class Stage:
 
     def _finish(self, partial: Path, work: Callable[[Path], Any]) -> None:
         partial.mkdir(exist_ok=True)
-        work(partial)
+        try:
+            work(partial)
+        except UserError:
+            if not any(partial.glob("*.ckpt")):  # nothing to continue from
+                shutil.rmtree(partial)
+            raise
         record = {"name": self.name, "hash": self.hash, "inputs": self.inputs}
         (partial / MARKER).write_text(json.dumps(record, indent=2, default=str))
         if self.directory.exists():  # a folder without marker: not ours, or cut short

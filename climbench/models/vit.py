@@ -154,6 +154,8 @@ class Attention(nn.Module):
         self, width: int, heads: int, dropout: float, attention_dropout: float = 0.0
     ) -> None:
         super().__init__()
+        if width % heads:
+            raise ValueError(f"embed_dim = {width} must be a multiple of num_heads = {heads}")
         self.heads, self.attention_dropout = heads, attention_dropout
         self.query_key_value = nn.Linear(width, 3 * width)
         self.project = nn.Linear(width, width)

@@ -1,5 +1,6 @@
 """What every part must pass before it is written: no empty field, no impossible value."""
 
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -89,6 +90,7 @@ def _holes(array: xr.DataArray) -> dict[str, Any]:
 
 def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -> None:
     name = str(array.name)
+    quantity = variables().get(re.sub(r"_\d+$", "", name))  # temperature_850 is a temperature
     if name in recipe.checks.ranges:
         low, high = recipe.checks.ranges[name]
     elif name in variables():
@@ -104,6 +106,8 @@ def _check_range(array: xr.DataArray, recipe: Recipe, inputs: Sequence[Input]) -
                 f"'{name}' is in '{given}' and stores hold it in '{wanted}': add the step "
                 f"'convert_units: {{{name}: {wanted}}}'."
             )
+    elif quantity and same_unit(array.attrs.get("units"), quantity.units):
+        low, high = quantity.valid_min, quantity.valid_max
     else:
         low, high = -np.inf, np.inf
     smallest, largest = float(array.min()), float(array.max())  # NaNs are skipped

@@ -31,9 +31,10 @@ class Style:
 def styles(models: Sequence[str], theme: Theme) -> dict[str, Style]:
     """Return each model's style, which depends on its place among the models only."""
     chosen = {
-        name: Style(theme.baseline, _MARKERS[place], _DASHES[place], 1.5)
-        for place, name in enumerate(BASELINES)
-        if name in models
+        name: Style(
+            theme.baseline, _MARKERS[place % len(_MARKERS)], _DASHES[place % len(_DASHES)], 1.5
+        )
+        for place, name in enumerate(name for name in BASELINES if name in models)
     }
     for place, name in enumerate(name for name in models if name not in BASELINES):
         colour = theme.models[place % len(theme.models)]

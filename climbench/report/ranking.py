@@ -8,12 +8,17 @@ import xarray as xr
 
 from climbench.errors import UserError
 
-BASELINES = ("persistence", "climatology", "linear_regression", "pattern_scaling")
+BASELINES = (
+    *("persistence", "climatology", "bilinear", "harmonic_fill", "linear_interpolation"),
+    *("linear_regression", "linear_downscaling", "quantile_mapping", "pattern_scaling"),
+)
 STRAIGHT_LINES = (
     "linear_regression",
     "linear_regression_field",
     "pattern_scaling",
     "linear_downscaling",
+    "linear_interpolation",
+    "quantile_mapping",  # where dates are no pairs, nothing else can be fitted
 )
 KEY_LEAD_HOURS = (24.0, 72.0, 120.0)
 
@@ -173,9 +178,8 @@ def baselines_of(scores: xr.Dataset) -> list[str]:
 
 def reference_of(scores: xr.Dataset) -> str | None:
     """Return the model that colours are relative to: the straight line, else any baseline."""
-    present = baselines_of(scores)
-    straight = [name for name in present if name in STRAIGHT_LINES]
-    return next(iter(straight + present), None)
+    straight = [name for name in STRAIGHT_LINES if name in scores["model"].values]
+    return next(iter(straight + baselines_of(scores)), None)
 
 
 def references_of(scores: xr.Dataset, metric: str) -> list[str]:

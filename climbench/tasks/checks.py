@@ -64,7 +64,9 @@ def check_multiples(
         raise UserError(f"option '{option}' is empty: give at least one number of hours")
     for value in hours:
         if value <= 0 or value % step:
-            raise UserError(f"option '{option}': {value} h is not a multiple of {of}, {step} h")
+            raise UserError(
+                f"option '{option}': {value} h is no positive multiple of {of}, {step} h"
+            )
     if any(later <= earlier for earlier, later in pairwise(hours)):
         raise UserError(f"option '{option}' = {list(hours)} must be ascending, without repeats")
 
@@ -81,7 +83,8 @@ def check_apart(periods: Mapping[Split, range]) -> None:
     for earlier, later in pairwise(ordered):
         if periods[earlier].stop > periods[later].start:
             raise UserError(
-                f"the {earlier} and the {later} period overlap: no time may be in two splits"
+                f"the {earlier} and the {later} period overlap: no time may be in two splits, so "
+                f"let the {earlier} period end before the {later} period begins"
             )
 
 

@@ -35,13 +35,13 @@ class Pretraining(ContinuousForecasting):
     Parameters
     ----------
     further_stores
-        Stores on the grid of the first, each with one target at least. The other options are
-        those of :class:`climbench.tasks.ContinuousForecasting`.
+        Stores on the grid of the first that have its periods, each with one input and one target
+        at least. The other options are those of :class:`climbench.tasks.ContinuousForecasting`.
 
     Raises
     ------
     UserError
-        Also if a further store has another grid or none of the targets.
+        Also if a further store has another grid or none of the inputs or targets.
 
     References
     ----------
@@ -75,7 +75,10 @@ class Pretraining(ContinuousForecasting):
                 f"option 'further_stores': {path.name} has none of the "
                 f"{'targets' if options['inputs'] else 'inputs'}: leave it out"
             )
-        task = ContinuousForecasting(**{**options, "store": path, "static": ()})
+        try:
+            task = ContinuousForecasting(**{**options, "store": path, "static": ()})
+        except UserError as error:
+            raise UserError(f"option 'further_stores': {path.name}: {error}") from error
         if (task.signature.latitude, task.signature.longitude) != (
             self.signature.latitude,
             self.signature.longitude,

@@ -9,9 +9,10 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 from climbench.training.checkpoint import load_checkpoint, task_of, validation_loss
 from climbench.training.data import steady_batch
 from climbench.training.initial_weights import initial_weights_hash
-from climbench.training.train import train
+from climbench.training.train import check_model, train
 
 __all__ = [
+    "check_model",
     "initial_weights_hash",
     "load_checkpoint",
     "steady_batch",

@@ -22,7 +22,10 @@ from climbench.training.network import build_network
 from climbench.training.rollout import RolloutModule
 
 FORMAT = 1
-DAMAGE = (RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, KeyError, TypeError)
+DAMAGE = (
+    *(RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, LookupError, TypeError),
+    AttributeError,
+)
 
 
 def describe(task: Task, model: ModelConfig, trainer: TrainerConfig) -> dict[str, Any]:

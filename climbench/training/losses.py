@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from inspect import isclass
 from typing import Any, Literal, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from climbench.config import instantiate
+from climbench.config import instantiate, locate
 from climbench.errors import UserError, nearest
 from climbench.grids import latitude_weights
 from climbench.models.ensemble_losses import mean_over_valid
@@ -144,6 +145,8 @@ class HuberError(MeanSquaredError):
         threshold: float = 1.0,
     ) -> None:
         super().__init__(signature, changes, variable_weights, pressure_weights, unit)
+        if threshold <= 0:
+            raise UserError(f"option 'threshold' = {threshold:g} of the loss must be above 0.")
         self.threshold = threshold
 
     def error(self, difference: Tensor) -> Tensor:
@@ -180,6 +183,8 @@ class SpectralError(MeanSquaredError):
         amplitudes: float = 0.1,
     ) -> None:
         super().__init__(signature, changes, variable_weights, pressure_weights, unit)
+        if amplitudes < 0:
+            raise UserError(f"option 'amplitudes' = {amplitudes:g} of the loss must be 0 or more.")
         self.amplitudes = amplitudes
 
     def forward(self, prediction: Tensor, sample: Sample) -> Tensor:
@@ -256,6 +261,11 @@ def build_loss(
     """
     if node is None:
         return MeanSquaredError(signature)
+    if node.get("_target_") and not isclass(locate(str(node["_target_"]))):
+        raise UserError(
+            f"option 'loss': {node['_target_']} is a score of ensembles, which the model's own "
+            "network takes (docs/probabilistic.md): use one of climbench.training.losses."
+        )
     given: dict[str, Any] = {"signature": signature}
     if needs_changes(node):
         given["changes"] = changes

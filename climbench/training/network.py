@@ -25,7 +25,14 @@ def build_network(node: Mapping[str, Any], signature: Signature) -> nn.Module:
         If the target or an option is wrong, or what is built is no ``torch.nn.Module``.
     """
     knows_samples = "signature" in inspect.signature(locate(str(node.get("_target_")))).parameters
-    network = instantiate(node, **({"signature": signature} if knows_samples else {}))
+    for key, value in node.items():
+        if isinstance(value, int) and value < 0:
+            raise UserError(f"option 'network.{key}' = {value} is wrong: it counts something.")
+    try:
+        network = instantiate(node, **({"signature": signature} if knows_samples else {}))
+    except (ValueError, RuntimeError, AssertionError) as error:
+        name = str(node["_target_"]).rpartition(".")[2]
+        raise UserError(f"{name} cannot be built with its options: {error}.") from error
     if not isinstance(network, nn.Module):
         raise UserError(f"_target_ '{node['_target_']}' builds no torch.nn.Module.")
     return network if knows_samples else ImageNetwork(network, signature)

@@ -37,6 +37,7 @@ from climbench.training.fine_tuning import fine_tune
 from climbench.training.gradient import GradientModule
 from climbench.training.initial_weights import console, load_initial_weights, read_report
 from climbench.training.module import FittedModule
+from climbench.training.network import build_network
 from climbench.training.quiet import quiet
 from climbench.training.recomputation import recompute_blocks
 from climbench.training.resume import TOLD_TO_END
@@ -78,19 +79,12 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         If the model does not fit the task, the folder holds another training, or the loss
         becomes infinite.
     """
-    if model.fit_on != "train" and getattr(type(task), "split", None) is not Forecasting.split:
-        raise UserError(
-            f"option 'fit_on' = {model.fit_on} of '{model.name}' is for forecasting: leave it out."
-        )
+    _check_options(task, model)
     if model.batch_size is not None:
         trainer = trainer.model_copy(update={"batch_size": model.batch_size})
     task.reading = Reading(trainer.reader, trainer.reader_memory)
     directory.mkdir(parents=True, exist_ok=True)
     target, last = directory / NAME, directory / "last.ckpt"
-    if model.rollout is not None and not isinstance(task, IterativeForecasting):
-        raise UserError(
-            f"model '{model.name}' has the option 'rollout': it needs task=iterative_forecasting."
-        )
     record = describe(task, model, trainer)
     for path in (target, last):
         _check_same_training(path, record)
@@ -119,6 +113,29 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
             _keep(fitted, model, fitting, directory)
         fitting.strategy.barrier()
     return target
+
+
+def check_model(task: Task, model: ModelConfig) -> None:
+    """Refuse a model that cannot answer a task, before any other is trained.
+
+    Raises
+    ------
+    UserError
+        If an option is wrong, or the model is for other questions.
+    """
+    _check_options(task, model)
+    _check_pairs(task, build_network(model.network, task.signature), model.name)
+
+
+def _check_options(task: Task, model: ModelConfig) -> None:
+    if model.fit_on != "train" and getattr(type(task), "split", None) is not Forecasting.split:
+        raise UserError(
+            f"option 'fit_on' = {model.fit_on} of '{model.name}' is for forecasting: leave it out."
+        )
+    if model.rollout is not None and not isinstance(task, IterativeForecasting):
+        raise UserError(
+            f"model '{model.name}' has the option 'rollout': it needs task=iterative_forecasting."
+        )
 
 
 def _keep(module: FittedModule, model: ModelConfig, fitting: L.Trainer, directory: Path) -> None:

@@ -200,16 +200,16 @@ def test_a_variable_of_weatherbench_on_all_levels_is_no_single_one(tmp_path):
 )
 def test_the_archive_at_fault_is_named_among_several(tmp_path, rows, number, words):
     write_weatherbench1(zip_of(tmp_path, "geopotential_500"), "geopotential_500")
-    path = zip_of(tmp_path, "2m_temperature")
-    broken = write_weatherbench1(path, "2m_temperature").copy()
+    path = zip_of(tmp_path, "temperature_850")
+    broken = write_weatherbench1(path, "temperature_850").copy()
     broken[40, :rows] = number  # in the second of two years
     with zipfile.ZipFile(path, "w") as archive:
         for year, part in broken.to_dataset().groupby("time.year"):
             part.to_netcdf(tmp_path / f"{year}.nc")
             archive.write(tmp_path / f"{year}.nc", f"{year}.nc")
     with pytest.raises(UserError, match=words) as caught:
-        weatherbench1(tmp_path, ["geopotential_500", "2m_temperature"])
-    assert "2m_temperature_5.625deg.zip/2018.nc" in str(caught.value)
+        weatherbench1(tmp_path, ["geopotential_500", "temperature_850"])
+    assert "temperature_850_5.625deg.zip/2018.nc" in str(caught.value)
     assert "another" not in str(caught.value)
 
 

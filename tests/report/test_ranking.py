@@ -119,6 +119,8 @@ def test_the_reference_is_the_straight_line_else_another_baseline(forecasting, e
     assert reference_of(forecasting()) == "linear_regression"
     assert reference_of(emulation()) == "pattern_scaling"
     assert reference_of(forecasting(models=("vit", "climatology"))) == "climatology"
+    field = ("vit", "persistence", "linear_regression_field")
+    assert reference_of(forecasting(models=field)) == "linear_regression_field"
     assert reference_of(forecasting(models=("vit",))) is None
 
 

@@ -233,6 +233,9 @@ def test_pretraining_is_another_task_with_other_stores(planet, without_temperatu
 def test_pretraining_refuses_stores_that_have_nothing_to_give(planet, counted, tmp_path):
     with pytest.raises(UserError, match="has none of the inputs"):
         pretraining(planet, [counted])
+    late = weather(SIX_HOURLY + pd.Timedelta(days=366)).drop_vars("orography")
+    with pytest.raises(UserError, match="'further_stores': late: the train period"):
+        pretraining(planet, [write_store(tmp_path / "late", late)])
     coarse = weather(SIX_HOURLY).isel(latitude=slice(2))
     store = write_store(tmp_path / "coarse", coarse)
     with pytest.raises(UserError, match="has another grid"):

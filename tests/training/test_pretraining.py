@@ -24,7 +24,8 @@ from climbench.training.initial_weights import load_initial_weights
 from climbench.training.resume import ResumePoints
 
 TIMES = pd.date_range("2000-01-01", "2000-04-30T18", freq="6h")
-LEADS = {"training_leads": (6, 24), "lead_times": (24,), "static": ("orography",)}
+LEADS = {"training_leads": (6, 24), "lead_times": (24,)}
+ASK = OPTIONS | LEADS | {"static": ("orography",), "train": ("2000-01", "2000-01")}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def task(tmp_path_factory):
     first = write_store(folder / "first", weather(TIMES))
     second = weather(TIMES, seed=1).drop_vars("2m_temperature")
     further = (write_store(folder / "second", second),)
-    return Pretraining(store=first, further_stores=further, **OPTIONS, **LEADS)
+    return Pretraining(store=first, further_stores=further, **ASK)
 
 
 def climax(rate=3e-3):
@@ -133,7 +134,7 @@ def test_a_projection_takes_the_blocks_and_says_that_its_variables_are_others(pr
 
 def test_pretrained_weights_answer_as_they_did_before_they_are_tuned(task, pretrained, tmp_path):
     """A task with one store of the same variables: same scaling, same answers."""
-    alone = ContinuousForecasting(store=task.store, **OPTIONS, **LEADS)
+    alone = ContinuousForecasting(store=task.store, **ASK)
     assert alone.normalisation == task.normalisation
     slow = climax(rate=1e-12).model_copy(update={"initial_weights": pretrained})
     tuned = load_checkpoint(train(alone, slow, TRAINER, tmp_path))

@@ -31,7 +31,8 @@ from climbench.experiments.internal_variability.bench import (
 )
 from climbench.experiments.internal_variability.fits import Fit, Trainings
 from climbench.experiments.internal_variability.verdict import compare_fits
-from climbench.experiments.run import RunConfig, console, prepare, provenance
+from climbench.experiments.provenance import provenance
+from climbench.experiments.run import RunConfig, console, prepare
 from climbench.experiments.stage import Stage
 from climbench.report.member_curves import member_report
 from climbench.report.member_wording import member_table, verdicts
