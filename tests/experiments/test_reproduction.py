@@ -149,7 +149,8 @@ def test_the_archive_fills_the_table_beside_the_published_one(
     archives.write_rcmip(
         tmp_path / "data/ssp_forcing/rcmip-emissions-annual-means-4-0-0-ssp-only.csv.gz"
     )
-    flat = ["sulphur_dioxide", "black_carbon", "tas", "diurnal_temperature_range", "pr", "pr90"]
+    maps = ("tas", "diurnal_temperature_range", "pr", "pr90")
+    flat = ["sulphur_dioxide", "black_carbon", *(f"{name}_anomaly" for name in maps)]
     values = options(
         tmp_path,
         f"data_root='{tmp_path}/data'",
