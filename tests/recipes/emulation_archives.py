@@ -63,7 +63,8 @@ def climatebench_outputs(scenario: str) -> xr.Dataset:
     shape = (count, years.size, ROWS, COLUMNS)
     member = np.arange(count)[:, None, None, None]
     warmth = (0.01 * np.arange(years.size)[:, None, None] + 0.1 * member) * np.ones(shape)
-    warmth += 0.001 * (scenario == "ssp370-lowNTCF")  # else it would be taken for a copy of ssp370
+    # Scenarios differ: equal ones would be taken for copies of each other.
+    warmth += 0.001 * ["ssp245", *SCENARIOS, "piControl"].index(scenario)
     range_ = 0.1 * warmth
     if scenario == "historical":
         range_[0, 0] = np.nan
