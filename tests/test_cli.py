@@ -115,6 +115,21 @@ MISTAKES = [
         "'candidate' = resnet_small is none of",
     ),
     (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
+    (
+        ["train", "experiment=quickstart", "model=resnet_small,vit_small"],
+        "add --multirun to run one after another",
+    ),
+    (
+        ["train", "experiment=quickstart", "model=vit", "model.optimizer.gradient_clip=1"],
+        "write +model.optimizer.gradient_clip=...",
+    ),
+    (
+        ["train", "experiment=quickstart", "model=vit", "+model.optimizer.foo=1"],
+        "there is no such option: valid names: average_decay, betas",
+    ),
+    (["run", "experiment=quickstart", "trainer.seed=-1"], "greater than or equal to 0"),
+    (["run", "experiment=quickstart", "evaluation.bootstrap=50"], "must be at least 100"),
+    (["run", "experiment=quickstart", "evaluation.metrics=[rms]"], "did you mean 'rmse'?"),
     (["build", "recipe=planet_weather", "workers=two"], "'workers' = two is wrong"),
     (["build", "recipe=planet_weather", "plan=perhaps"], "'plan' = 'perhaps' is wrong"),
     (["build", "recipe=planet_weather", "verify=perhaps"], "'verify' = 'perhaps'"),

@@ -34,6 +34,8 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         if any(word.startswith(f"{group}=") and "," in word for word in overrides):
             return UserError(f"'{key}' is an option of each {group} of several: write ++{key}=...")
         hint = _nearest_key(key, verb, overrides)
+        if verb in EXPERIMENTS and key.rpartition(".")[2] in _left_out():
+            hint = f"write +{key}=..., as the YAML leaves it out."
         return UserError(f"climbench {verb} has no option '{key}': {hint}")
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         if verb in ("run", "train") and not any(o.startswith("experiment=") for o in overrides):
@@ -60,6 +62,14 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         return UserError(f"'{wrong}' cannot be read: quote its signs, '{key}={quoted}'.")
     first = next((line.strip() for line in text.splitlines() if line.strip()), repr(error))
     return UserError(f"climbench {verb}: {first.rstrip('.')}.")
+
+
+def _left_out() -> set[str]:
+    """Return the options of models and machines that a YAML may leave out."""
+    from climbench.config import schema
+
+    parts = (schema.ModelConfig, schema.OptimizerConfig, schema.FineTuningConfig)
+    return {name for part in parts for name in part.model_fields}
 
 
 def _nearest_key(key: str, verb: str, overrides: list[str]) -> str:

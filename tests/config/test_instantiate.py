@@ -7,8 +7,15 @@ from climbench.errors import UserError
 
 
 class Engine:
-    def __init__(self, power: int, fuel: str = "wood", *, maker: object = None) -> None:
-        self.power, self.fuel, self.maker = power, fuel, maker
+    def __init__(
+        self,
+        power: int,
+        fuel: str = "wood",
+        gears: tuple[int, ...] | None = None,
+        *,
+        maker: object = None,
+    ) -> None:
+        self.power, self.fuel, self.gears, self.maker = power, fuel, gears, maker
 
 
 TARGET = {"_target_": f"{__name__}.Engine"}
@@ -28,7 +35,8 @@ def test_builds_the_target_with_options_and_extra_arguments():
             "Engine has no option 'fule': did you mean 'fuel'",
         ),
         ({**TARGET}, "Engine needs the option 'power'"),
-        ({**TARGET, "power": "much"}, "option 'power' = 'much' is wrong"),
+        ({**TARGET, "power": "much"}, "option 'power' = 'much' is wrong: give a whole number"),
+        ({**TARGET, "power": 3, "gears": 2}, "'gears' = 2 is wrong: give a list, such as"),
         ({"power": 3}, "'_target_' is missing"),
         ({"_target_": "climbench.models.nothing.Nothing"}, "'climbench.models.nothing.Nothing'"),
         ({"_target_": "nodots"}, "'nodots' cannot be imported"),

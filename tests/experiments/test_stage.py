@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from climbench.errors import UserError
 from climbench.experiments.stage import MARKER, Stage
 
 
@@ -94,3 +95,17 @@ def test_of_the_processes_of_one_training_the_first_finishes_the_stage(tmp_path,
     stage.run(write("whole"))
     second.join()
     assert done == [tmp_path / f"{stage.directory.relative_to(tmp_path)}.partial"]
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_refused_stage_leaves_only_what_can_be_continued(tmp_path, kept):
+    stage = Stage("train/vit", {"a": 1}, tmp_path)
+
+    def refused(folder):
+        if kept:
+            (folder / "last.ckpt").write_text("half-way")
+        raise UserError("no")
+
+    with pytest.raises(UserError, match="no"):
+        stage.run(refused)
+    assert [path.suffix for path in (tmp_path / "train").glob("*.partial")] == [".partial"] * kept

@@ -225,3 +225,16 @@ def test_means_leave_out_what_is_missing():
 def test_a_wrong_loss_is_a_sentence():
     with pytest.raises(UserError, match="has no option 'tresh'"):
         build_loss({"_target_": MODULE + "HuberError", "tresh": 1}, ASKED, None)
+
+
+@pytest.mark.parametrize(
+    ("node", "sentence"),
+    [
+        ({"_target_": MODULE + "HuberError", "threshold": 0.0}, "'threshold' = 0 .* above 0"),
+        ({"_target_": MODULE + "SpectralError", "amplitudes": -1.0}, "'amplitudes' = -1 .* 0 or"),
+        ({"_target_": "climbench.models.ensemble_losses.almost_fair_crps"}, "score of ensembles"),
+    ],
+)
+def test_a_loss_that_would_reward_errors_is_refused(node, sentence):
+    with pytest.raises(UserError, match=sentence):
+        build_loss(node, ASKED, None)
