@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -93,6 +94,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         print("climbench: this is a fault of climbench, not of yours.", file=sys.stderr)
         return 3
+    except SystemExit as stop:
+        if stop.code == 128 + signal.SIGTERM:
+            print("climbench: told to end; the same command continues.", file=sys.stderr)
+        raise
     except KeyboardInterrupt:
         print("climbench: interrupted; the same command continues.", file=sys.stderr)
         return 130
