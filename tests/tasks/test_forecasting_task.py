@@ -282,7 +282,7 @@ MISTAKES = [
     ({"inputs": []}, "'inputs' is empty"),
     ({"inputs": ["step", "step"]}, "'step' twice"),
     ({"static": ["step"]}, "'static': 'step' varies in time"),
-    ({"lead_times": [7]}, "'lead_times': 7 h is not a multiple of the store's step, 6 h"),
+    ({"lead_times": [7]}, "'lead_times': 7 h is no positive multiple of the store's step, 6 h"),
     ({"lead_times": [12, 6]}, "must be ascending"),
     ({"lead_times": []}, "'lead_times' is empty"),
     ({"history": 0}, "'history' = 0"),
@@ -306,9 +306,9 @@ def test_mistakes_are_one_sentence(counted, options, sentence):
 def test_mistakes_that_only_a_protocol_knows(counted, planet):
     with pytest.raises(UserError, match="train on the longest lead time too"):
         task(counted, ContinuousForecasting, lead_times=[24], training_leads=[6, 12])
-    with pytest.raises(UserError, match="9 h is not a multiple of the store's step"):
+    with pytest.raises(UserError, match="9 h is no positive multiple of the store's step"):
         task(counted, IterativeForecasting, step=9)
-    with pytest.raises(UserError, match="6 h is not a multiple of the model's step, 12 h"):
+    with pytest.raises(UserError, match="6 h is no positive multiple of the model's step, 12 h"):
         task(counted, IterativeForecasting, step=12)
     with pytest.raises(UserError, match="'targets' lacks the input '2m_temperature'"):
         task(

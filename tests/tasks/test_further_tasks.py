@@ -75,7 +75,7 @@ def test_a_line_in_time_answers_a_line_in_time(counted):
     ("options", "sentence"),
     [
         ({"lead_times": [24]}, "does not lie between the states"),
-        ({"interval": 20}, "'interval': 20 h is not a multiple"),
+        ({"interval": 20}, "'interval': 20 h is no positive multiple"),
         ({"history": 3}, "do not fit a temporal interpolation"),
     ],
 )
@@ -144,7 +144,7 @@ def test_harmonic_fill_is_linear_between_meridians(planet):
         ({"history": 2}, "sees 1 step"),
         ({"patch": [0, 2]}, "'patch'"),
         ({"seed": -1}, "'seed' = -1"),
-        ({"lead_times": [0, 7]}, "7 h is not a multiple"),
+        ({"lead_times": [0, 7]}, "7 h is no positive multiple"),
     ],
 )
 def test_reconstruction_refuses_what_makes_no_sense(planet, options, sentence):
