@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -23,6 +24,7 @@ from climbench.tasks.layout import by_variable
 from climbench.tasks.regions import northward
 from climbench.tasks.sample import Signature
 from climbench.tasks.task import Normalisation, Split, normalisation_of, task_hash
+from climbench.tasks.timeline import Timeline
 from climbench.tasks.windows import Group, Windows
 
 BLOCK_BYTES = 2**26
@@ -52,6 +54,10 @@ class Downscaling(Forecasting):
     mask
         Constant channel of the store that is 1 where cells count, and 0 (below one half) or
         missing where not.
+    input_shift
+        Hours from the time stamp of an input to that of its target, where archives
+        stamp the same day differently: 24 where one names it after its beginning at noon of the
+        day before and the other after its end.
     synchronous
         Whether inputs and targets of a date are the same weather: reanalyses, or coarse and fine
         fields of one archive. A free-running climate model and observations are not: with
@@ -75,6 +81,7 @@ initial_interval, climatology_window, region, cache
     coarsening: int | None = None
     input_store: Path | None = None
     mask: str | None = None
+    input_shift: float = 0.0
     synchronous: bool = True
     lead_times: tuple[int, ...] = field(default=(0,), init=False)
     forcings: tuple[str, ...] = field(default=(), init=False)
@@ -167,7 +174,8 @@ initial_interval, climatology_window, region, cache
         if self.input_dataset is None or self.input_store is None:
             return np.arange(len(self.timeline.index))
         names = (f"store {self.store.name}", f"input store {self.input_store.name}")
-        return counterparts(self.timeline, self.input_fields.timeline, names)
+        index = self.input_dataset.indexes["time"] + timedelta(hours=self.input_shift)
+        return counterparts(self.timeline, Timeline(index), names)
 
     @cached_property
     def counted(self) -> NDArray[np.bool_]:

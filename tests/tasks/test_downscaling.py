@@ -335,3 +335,15 @@ def test_rows_from_north_to_south_are_the_same_fields(tmp_path, options):
         *((each.inputs, each.targets, answer) for each, answer in answers), strict=True
     ):
         torch.testing.assert_close(one, other)
+
+
+def test_days_that_are_stamped_differently_meet_by_their_shift(store, tmp_path):
+    """Days from noon to noon: one archive names them after their beginning, one after their end."""
+    noons = fine(DAYS - pd.Timedelta(12, "h"), seed=3).drop_vars(["mask", "sea"])
+    inputs = write_store(tmp_path / "noons", noons)
+    asked = task(store, coarsening=None, input_store=inputs, input_shift=24)
+    np.testing.assert_array_equal(asked.counterpart, np.arange(DAYS.size))
+    batch = asked.split("train").__getitems__([0])
+    np.testing.assert_array_equal(batch.inputs[0, 0, 0], noons[T][0])
+    unshifted = task(store, coarsening=None, input_store=inputs)
+    np.testing.assert_array_equal(unshifted.counterpart, [*range(1, DAYS.size), -1])

@@ -1,10 +1,11 @@
 """From many steps to one per window: means, extremes, sums."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+from pydantic import Field
 
 from climbench.errors import UserError
 from climbench.recipes.steps.step import Step
@@ -21,6 +22,9 @@ class ResampleTime(Step):
     to
         Length of the window as pandas spells it: ``1D``, ``6h``, ``MS`` (months), ``YS`` (years).
         Windows of several days are counted from the first midnight.
+    begins
+        Hour of the day at which windows of a fixed length begin, where it is not midnight: 12 for
+        the days of PRISM.
     method
         ``instant`` takes the value at the window's start. A missing step makes a missing window.
         The mean of monthly fields is weighted by the days of the months in the file's calendar.
@@ -28,6 +32,7 @@ class ResampleTime(Step):
 
     name: ClassVar[str] = "resample_time"
     to: str
+    begins: Annotated[float, Field(ge=0, lt=24)] = 0.0
     method: Literal["mean", "max", "min", "sum", "instant"] = "mean"
 
     def apply(self, dataset: xr.Dataset) -> xr.Dataset:
@@ -64,8 +69,8 @@ class ResampleTime(Step):
                 f"step 'resample_time': a window of {self.to} is not a whole number of the data's "
                 f"steps of {step:g} h."
             )
-        midnight = np.ceil(times[0] / 24) * 24
-        edges = np.flatnonzero(np.isclose((times - midnight) % width, 0))
+        first_begin = np.ceil((times[0] - self.begins) / 24) * 24 + self.begins
+        edges = np.flatnonzero(np.isclose((times - first_begin) % width, 0))
         first = int(edges[0]) if edges.size else times.size
         whole = dataset.isel(time=slice(first, None))
         starts = whole.isel(time=slice(0, whole.sizes["time"] // count * count, count))
