@@ -217,8 +217,8 @@ def test_days_may_begin_at_noon() -> None:
     """Six-hourly values 0, 1, 2, ... from midnight: noon of the first day is the third."""
     daily = apply(fields(), resample_time={"to": "1D", "method": "max", "begins": 12})
     assert [str(time)[:13] for time in daily["time"].values[:2]] == [
-        "2000-01-01T12",
-        "2000-01-02T12",
+        "2001-01-01T12",
+        "2001-01-02T12",
     ]
     assert daily["t"][:2, 0, 0, 0].values.tolist() == [5.0, 9.0]
     with pytest.raises(ValueError, match="less than 24"):
