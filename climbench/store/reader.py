@@ -2,11 +2,12 @@
 
 import logging
 import mmap
+import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 import xarray as xr
@@ -23,7 +24,8 @@ Fields = NDArray[np.float32]
 
 RAM_BYTES = 2**28  # a larger cache is as fast from mapped files, and its first batch comes sooner
 MEMORY_SHARE = 0.25  # of the free memory: a cache up to this size is held in memory
-MAPPED_BYTES = 2**26  # that are read before mapped pages are given back
+FEW_RUNS = 4  # of channels side by side, up to which reading is faster than mapping
+MAPPED_BYTES = 2**28  # that are read before mapped pages are given back
 BLOCK_BYTES = 2**26
 CHECKSUM_BYTES = 4  # CRC-32C at the end of a shard's index
 
@@ -38,8 +40,9 @@ class PackedReader:
     path
         Folder of the cache.
     method
-        ``ram`` reads all once and indexes memory, ``mmap`` maps the files into memory and reads
-        what a batch needs, ``zarr`` reads through zarr; all give the same values. ``auto`` takes
+        ``ram`` reads all once and indexes memory, ``mmap`` reads what a batch needs from the files,
+        mapped into memory where channels lie apart, ``zarr`` reads through zarr; all give the same
+        values. ``auto`` takes
         ``ram`` up to 256 MB where that is little of the free memory, and ``mmap`` elsewhere. Files
         that cannot be mapped, because another program wrote them in another order, are read
         through zarr. A worker process maps what its parent holds in memory.
@@ -85,11 +88,13 @@ class PackedReader:
         self._length: int = (self._array.shards or self._array.chunks)[0]
         self._shards: list[Fields] = []
         self._maps: list[mmap.mmap] = []
+        self._files: list[BinaryIO] = []
         self._since = 0
         self._memory = BatchMemory()
         if files is not None and method == "mmap":
             maps = [np.memmap(file, dtype="<f4", mode="r", shape=shape) for file, shape in files]
             self._maps = [mapped._mmap for mapped in maps]  # type: ignore[attr-defined]
+            self._files = [file.open("rb", buffering=0) for file, _ in files]
             self._shards = [np.asarray(one).reshape(-1, *self.shape[2:]) for one in maps]
         elif files is not None:
             whole = _in_memory(files, self.shape)
@@ -137,6 +142,9 @@ class PackedReader:
         """Copy rows of fields as they lie in memory: other indexing by arrays is half as fast."""
         fields = self._memory.empty(steps.size, len(channels), *self.shape[2:])
         shards, within = np.divmod(steps, self._length)
+        runs = neighbours(channels)
+        if self._files and len(runs) <= FEW_RUNS and hasattr(os, "preadv"):
+            return self._read(fields, shards.tolist(), within.tolist(), runs)
         places = within[:, None] * self.shape[1] + np.array(channels)
         begins = np.flatnonzero(np.diff(shards, prepend=-1)).tolist()
         for begin, end in pairwise([*begins, steps.size]):
@@ -144,6 +152,21 @@ class PackedReader:
             shard = self._shards[shards[begin]]
             np.take(shard, places[begin:end].ravel(), axis=0, out=part, mode="clip")
             self._give_back(part.nbytes)
+        return fields
+
+    def _read(
+        self, fields: Fields, shards: list[int], within: list[int], runs: list[tuple[int, int, int]]
+    ) -> Fields:
+        """Read channels that lie side by side: no page of the files has to be mapped for it."""
+        size = 4 * int(np.prod(self.shape[2:]))
+        memory = fields.reshape(-1).view(np.uint8).data
+        for step, (shard, place) in enumerate(zip(shards, within, strict=True)):
+            for at, first, count in runs:
+                begin = (step * fields.shape[1] + at) * size
+                left = memory[begin : begin + count * size]
+                offset = (place * self.shape[1] + first) * size
+                while left and (read := os.preadv(self._files[shard].fileno(), [left], offset)):
+                    left, offset = left[read:], offset + read
         return fields
 
     def _give_back(self, read: int) -> None:
@@ -175,6 +198,23 @@ class PackedReader:
     def __reduce__(self) -> tuple[type["PackedReader"], tuple[Path, Method]]:
         """Open the files anew in a worker process instead of sending their content."""
         return PackedReader, (self.path, "mmap" if self._shards else "zarr")
+
+
+def neighbours(channels: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Return the runs of channels that follow each other: where it is wanted, first and length.
+
+    Examples
+    --------
+    >>> neighbours([4, 5, 6, 0])
+    [(0, 4, 3), (3, 0, 1)]
+    """
+    runs: list[tuple[int, int, int]] = []
+    for at, channel in enumerate(channels):
+        if runs and channel == sum(runs[-1][1:]):
+            runs[-1] = (*runs[-1][:2], runs[-1][2] + 1)
+        else:
+            runs.append((at, channel, 1))
+    return runs
 
 
 def blocks(steps: NDArray[np.int64], shape: Sequence[int]) -> Iterator[NDArray[np.int64]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
@@ -174,7 +174,8 @@ initial_interval, climatology_window, region, cache
         if self.input_dataset is None or self.input_store is None:
             return np.arange(len(self.timeline.index))
         names = (f"store {self.store.name}", f"input store {self.input_store.name}")
-        index = self.input_dataset.indexes["time"] + timedelta(hours=self.input_shift)
+        index: Any = self.input_dataset.indexes["time"]
+        index = index + timedelta(hours=self.input_shift)
         return counterparts(self.timeline, Timeline(index), names)
 
     @cached_property
