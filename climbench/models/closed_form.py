@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from climbench.errors import UserError
-from climbench.store.memory import free_memory
+from climbench.memory import free_memory
 from climbench.tasks.sample import Sample, Signature
 
 

@@ -14,8 +14,8 @@ import zarr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError, nearest
+from climbench.memory import free_memory
 from climbench.store.batch_memory import BatchMemory
-from climbench.store.memory import free_memory
 from climbench.store.opening import read_group
 
 Method = Literal["auto", "mmap", "ram", "zarr"]

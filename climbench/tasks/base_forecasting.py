@@ -311,7 +311,7 @@ class Forecasting:
         steps = slice(self.periods[split].start, self.periods[split].stop)
         return select_channels(self.dataset, self.targets).isel(time=steps)
 
-    def climatology(self) -> xr.Dataset:
+    def climatology(self) -> xr.Dataset | None:
         """Return the training period's mean of each hour and day of the year, smoothed.
 
         Returns

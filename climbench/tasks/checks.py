@@ -10,8 +10,8 @@ from climbench.errors import UserError, nearest
 from climbench.metrics.climatology import DAYS
 from climbench.store import channel_names, split_channel
 from climbench.tasks.fields import COMPUTED, CONSTANT
-from climbench.tasks.timeline import to_minutes
 from climbench.tasks.task import Split
+from climbench.tasks.timeline import to_minutes
 
 
 def check_channels(
@@ -66,9 +66,7 @@ def check_multiples(
     for value in hours:
         minutes = int(to_minutes(value))
         if minutes <= 0 or minutes % int(to_minutes(step)):
-            raise UserError(
-                f"option '{option}': {value:g} h is not a multiple of {of}, {step:g} h"
-            )
+            raise UserError(f"option '{option}': {value:g} h is not a multiple of {of}, {step:g} h")
     if any(later <= earlier for earlier, later in pairwise(hours)):
         raise UserError(f"option '{option}' = {list(hours)} must be ascending, without repeats")
 
