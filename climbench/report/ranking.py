@@ -12,6 +12,7 @@ BASELINES = ("persistence", "climatology", "linear_regression", "pattern_scaling
 STRAIGHT_LINES = (
     "linear_regression",
     "linear_regression_field",
+    "station_regression",
     "pattern_scaling",
     "linear_downscaling",
 )
