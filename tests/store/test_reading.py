@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 from small_stores import weather, write_store
 
-from climbench import memory, open_store, pack
+from climbench import memory
 from climbench.errors import UserError
+from climbench.store import open_store, pack
 from climbench.store.reader import PackedReader
 from climbench.store.reading import Reading, StoreReader
 
