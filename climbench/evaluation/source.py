@@ -21,7 +21,7 @@ from climbench.metrics.fields import Index, Layout
 from climbench.recipes.sources.remote_zarr import open_remote_zarr, remote_record
 from climbench.store import is_repository, is_store, open_store, store_hash, store_identity
 from climbench.store.positions import as_slice
-from climbench.store.stations import STATION, as_one_row
+from climbench.store.stations import ALONE, STATION, as_one_row
 
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
 GRID_TOLERANCE = 1e-3  # degrees
@@ -67,8 +67,10 @@ class Source:
 
     @property
     def horizontal(self) -> set[str]:
-        """The dimensions that fields have over the cells: stations are along one only."""
-        return {"longitude"} if self.of_stations else {"latitude", "longitude"}
+        """The dimensions that fields have over the cells: one of stations, none of one place."""
+        if not self.of_stations:
+            return {"latitude", "longitude"}
+        return set() if self.dataset[STATION].values[0] == ALONE else {"longitude"}
 
     def _field_dims(self) -> tuple[Any, ...]:
         for array in self.dataset.data_vars.values():
@@ -106,8 +108,7 @@ class Source:
         try:
             part = array.isel(selection)
             values = part.transpose(*(dim for dim in order if dim in part.dims)).values
-            if self.of_stations:
-                values = np.expand_dims(values, order.index("latitude"))
+            values = np.expand_dims(values, [at for at, d in enumerate(order) if d not in part.dims])
         except (OSError, RuntimeError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UserError(f"{label} cannot be read, a part of it is damaged: {reason}") from error

@@ -139,8 +139,10 @@ class Fields:
 
 def cells_of(path: Path, ds: xr.Dataset) -> str | None:
     """Return what tells a store whose rows were turned from the store itself; None for itself."""
-    whole = open_store(path)["latitude"].values
-    return None if np.array_equal(whole, ds["latitude"].values) else "northward"
+    whole = open_store(path)
+    if "latitude" not in whole.dims:  # stations, which are taken as they are
+        return None
+    return None if np.array_equal(whole["latitude"], ds["latitude"]) else "northward"
 
 
 def constant_field(ds: xr.Dataset, name: str) -> NDArray[np.float32]:
