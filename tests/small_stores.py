@@ -84,3 +84,27 @@ def climate(
             "longitude": LONGITUDE,
         },
     )
+
+
+def stations(times: np.ndarray, seed: int = 0) -> xr.Dataset:
+    """Return temperature and wind at three stations: a daily cycle, noise, and gaps."""
+    steps = np.arange(len(times))
+    drawn = np.random.default_rng(seed)
+    cycle = 5 * np.sin(2 * np.pi * steps / 24)[:, None]
+    temperature = 283 + cycle + drawn.normal(size=(steps.size, 3))
+    temperature[drawn.random(temperature.shape) < 0.05] = np.nan
+    wind = 4 + drawn.normal(size=(steps.size, 3))
+    dims = ("time", "station")
+    return xr.Dataset(
+        {
+            "2m_temperature": (dims, temperature.astype(np.float32), {"units": "K"}),
+            "wind_speed": (dims, wind.astype(np.float32), {"units": "m s-1"}),
+        },
+        {
+            "time": times,
+            "station": ["Oslo", "Bergen", "Lerwick"],
+            "latitude": ("station", [59.9, 60.4, 60.2]),
+            "longitude": ("station", [10.7, 5.3, 358.9]),
+            "altitude": ("station", [12.0, 20.0, 80.0]),
+        },
+    )

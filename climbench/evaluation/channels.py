@@ -173,7 +173,7 @@ def channels_of(source: Source, time: str = "time") -> Names:
     """
     channels: Names = {}
     for name, array in source.dataset.data_vars.items():
-        if not {"latitude", "longitude", time} <= set(array.dims):
+        if not {*source.horizontal, time} <= set(array.dims):
             continue
         if "level" not in array.dims:
             channels[str(name)] = (str(name), None)

@@ -183,7 +183,7 @@ def _steps(source: Source, period: Sequence[str | int]) -> Steps:
 
     timeline = Timeline(index[order])
     inside = timeline.period((period[0], period[1]), "climatology")
-    covered = timeline.hours[inside[-1]] - timeline.hours[inside[0]] + timeline.step
+    covered = (timeline.minutes[inside[-1]] - timeline.minutes[inside[0]]) / 60 + timeline.step
     if covered < HOURS_OF_A_YEAR:
         raise UserError(
             f"the climatology period [{period[0]}, {period[1]}] is shorter than a year: choose "

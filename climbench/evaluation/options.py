@@ -76,3 +76,19 @@ def one_of(option: str, value: Any, known: Sequence[Any]) -> Any:
         names = [str(name).lower() for name in known]
         raise UserError(f"The option '{option}' cannot be '{value}': {nearest(str(value), names)}")
     return value
+
+
+def check_regions_of_stations(regions: Sequence[str]) -> None:
+    """Refuse regions where cells are stations.
+
+    Raises
+    ------
+    UserError
+        If there is another than ``global``.
+    """
+    others = [name for name in regions if name != "global"]
+    if others:
+        raise UserError(
+            f"option 'regions' = [{', '.join(others)}] is for maps: stations are scored all "
+            "together, regions=[global]."
+        )

@@ -24,6 +24,7 @@ from climbench.evaluation.options import (
     check_members,
     check_numbers,
     check_period,
+    check_regions_of_stations,
     names_of_regions,
     one_of,
 )
@@ -175,6 +176,9 @@ def evaluate(
         raise UserError(f"{forecasts.label} has no lead times: the option 'time' is for forecasts.")
     forecasts = narrowed(forecasts, variables, levels)
     check_same_grid(forecasts, target)
+    if forecasts.of_stations:
+        check_regions_of_stations(regions)
+        maps = False
     check_members(forecasts)
     forecasts, expected, which_field = without_members(forecasts)
     reference = None if climatology is None else open_source(climatology, "climatology")

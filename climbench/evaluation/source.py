@@ -21,6 +21,7 @@ from climbench.metrics.fields import Index, Layout
 from climbench.recipes.sources.remote_zarr import open_remote_zarr, remote_record
 from climbench.store import is_repository, is_store, open_store, store_hash, store_identity
 from climbench.store.positions import as_slice
+from climbench.store.stations import ALONE, STATION, as_one_row
 
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
 GRID_TOLERANCE = 1e-3  # degrees
@@ -52,16 +53,28 @@ class Source:
     @property
     def layout(self) -> Layout:
         """The cells in the order in which the dataset has them."""
-        last = [str(dim) for dim in self._field_dims()[-2:]]
+        last = [] if self.of_stations else [str(dim) for dim in self._field_dims()[-2:]]
         return Layout(
             np.asarray(self.dataset["latitude"], dtype=np.float64),
             np.mod(np.asarray(self.dataset["longitude"], dtype=np.float64), 360.0),
             longitude_first=last == ["longitude", "latitude"],
         )
 
+    @property
+    def of_stations(self) -> bool:
+        """Whether the cells are stations, in one row."""
+        return STATION in self.dataset.coords
+
+    @property
+    def horizontal(self) -> set[str]:
+        """The dimensions that fields have over the cells: one of stations, none of one place."""
+        if not self.of_stations:
+            return {"latitude", "longitude"}
+        return set() if self.dataset[STATION].values[0] == ALONE else {"longitude"}
+
     def _field_dims(self) -> tuple[Any, ...]:
         for array in self.dataset.data_vars.values():
-            if {"latitude", "longitude"} <= set(array.dims):
+            if self.horizontal <= set(array.dims):
                 return array.dims
         raise UserError(f"{self.label} has no variable along latitude and longitude.")
 
@@ -93,7 +106,11 @@ class Source:
         loaded = {dim: index for dim, index in where.items() if dim in leading}
         selection = {dim: as_slice(index) for dim, index in loaded.items()}
         try:
-            values = array.isel(selection).transpose(*order).values
+            part = array.isel(selection)
+            values = part.transpose(*(dim for dim in order if dim in part.dims)).values
+            values = np.expand_dims(
+                values, [at for at, d in enumerate(order) if d not in part.dims]
+            )
         except (OSError, RuntimeError) as error:
             reason = str(error).strip().split("\n")[0]
             raise UserError(f"{label} cannot be read, a part of it is damaged: {reason}") from error
@@ -128,6 +145,8 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
     label = role if isinstance(data, xr.Dataset) else f"{role} {data}"
     dataset = data if isinstance(data, xr.Dataset) else _open(data, label)
     dataset = with_known_axes(dataset, label)
+    if not {"latitude", "longitude"} & set(dataset.dims):
+        dataset = _stations(dataset, label)
     for name in ("latitude", "longitude"):
         if name not in dataset.coords or dataset[name].dims != (name,):
             raise UserError(
@@ -144,6 +163,28 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
         if np.any(np.diff(values) <= 0) or not np.all(np.isfinite(values)):
             raise UserError(f"{label}: the coordinate '{name}' has repeated or missing values.")
     return Source(dataset, label, latitude[rows], longitude[columns], rows, columns)
+
+
+def _stations(dataset: xr.Dataset, label: str) -> xr.Dataset:
+    """Return stations as a row of cells of one size, in the order of their names.
+
+    Raises
+    ------
+    UserError
+        If a station stands there twice.
+    """
+    if STATION not in dataset.dims and not {"time", "dayofyear"} & set(dataset.dims):
+        return dataset
+    if STATION in dataset.dims:
+        if STATION not in dataset.coords:
+            raise UserError(f"{label} has no coordinate 'station' that names its stations.")
+        dataset = dataset.sortby(STATION)
+    row = as_one_row(dataset)
+    names = row[STATION].values
+    if np.unique(names).size < names.size:
+        again = next(name for name in names if np.count_nonzero(names == name) > 1)
+        raise UserError(f"{label}: the station '{again}' stands there more than once.")
+    return row.assign_coords(longitude=360.0 / names.size * np.arange(names.size))
 
 
 def _open(address: Path | str, label: str) -> xr.Dataset:
@@ -248,6 +289,9 @@ def check_same_grid(first: Source, second: Source) -> None:
     UserError
         With both grids.
     """
+    for one, other in ((first, second), (second, first)):
+        if one.of_stations:
+            _check_same_stations(one, other)
     same = all(
         one.shape == other.shape and np.allclose(one, other, atol=GRID_TOLERANCE)
         for one, other in (
@@ -259,6 +303,20 @@ def check_same_grid(first: Source, second: Source) -> None:
         raise UserError(
             f"The grids differ: {first.label} has {_describe(first)}, {second.label} has "
             f"{_describe(second)}; regrid one of them."
+        )
+
+
+def _check_same_stations(one: Source, other: Source) -> None:
+    if not other.of_stations:
+        raise UserError(
+            f"{one.label} is of stations and {other.label} has maps: bring the maps to the "
+            "stations first, with `climbench stations`."
+        )
+    missing = set(one.dataset["station"].values) - set(other.dataset["station"].values)
+    if missing:
+        raise UserError(
+            f"{other.label} lacks the station '{min(missing)}', which {one.label} has: select the "
+            "same stations."
         )
 
 

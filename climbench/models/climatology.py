@@ -30,6 +30,8 @@ class Climatology(KeyedClosedForm):
     Rasp et al. (2024), WeatherBench 2, section 3.1.
     """
 
+    layouts = ("map", "stations")
+
     sums: Tensor
     counts: Tensor
     mean: Tensor

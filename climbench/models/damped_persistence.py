@@ -28,6 +28,8 @@ class HarmonicRegression(KeyedClosedForm):
         :math:`K`: 4 reaches from the year to the season.
     """
 
+    layouts = ("map", "stations")
+
     gram: Tensor
     target_moment: Tensor
     target_fit: Tensor

@@ -101,6 +101,8 @@ class FieldLinearRegression(RidgeRegression):
     Rasp et al. (2020), WeatherBench, section 4 (without penalty there).
     """
 
+    layouts = ("map", "stations")
+
     origin: Tensor
 
     def __init__(self, signature: Signature, ridge: tuple[float, ...] = (0.1,)) -> None:

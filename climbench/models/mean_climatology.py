@@ -23,6 +23,8 @@ class MeanClimatology(ClosedForm):
     Rasp et al. (2020), WeatherBench, J. Adv. Model. Earth Syst. 12, section 4: "climatology".
     """
 
+    layouts = ("map", "stations")
+
     sums: Tensor
     counts: Tensor
     mean: Tensor

@@ -22,6 +22,8 @@ class Persistence(ClosedForm):
         If a target is not an input.
     """
 
+    layouts = ("map", "stations")
+
     def __init__(self, signature: Signature) -> None:
         super().__init__(signature)
         missing = [name for name in signature.targets if name not in signature.inputs]

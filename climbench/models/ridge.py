@@ -12,7 +12,6 @@ from climbench.tasks.sample import Sample, Signature
 
 FOLDS = 4
 BLOCK = 40  # consecutive samples in one fold, so that neighbours in time are seldom parted
-CHUNK = 16  # samples whose features are in memory at once
 
 
 class RidgeRegression(KeyedClosedForm):
@@ -44,6 +43,8 @@ class RidgeRegression(KeyedClosedForm):
     UserError
         If ``ridge`` is empty or has a penalty that is not positive.
     """
+
+    chunk = 16  # samples whose features are in memory at once
 
     gram: Tensor
     moment: Tensor
@@ -96,7 +97,7 @@ class RidgeRegression(KeyedClosedForm):
         kinds = torch.cat([folds[:, None], self.slots(sample.lead_time)], dim=1)
         for kind in torch.unique(kinds, dim=0):
             members = torch.nonzero((kinds == kind).all(1))[:, 0]
-            for chunk in torch.split(members, CHUNK):
+            for chunk in torch.split(members, self.chunk):
                 self._add(take(sample, chunk), *kind.tolist())
 
     def _add(self, sample: Sample, fold: int, *keys: int) -> None:

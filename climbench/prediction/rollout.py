@@ -32,7 +32,7 @@ def answer(model: Model, sample: Sample, task: Task) -> Tensor:
         return each_lead(model, sample)
     if isinstance(task, IterativeForecasting):
         steps = iterate(model, sample, task.signature, task.step)
-        return steps[:, [hours // task.step - 1 for hours in task.lead_times]]
+        return steps[:, [round(hours / task.step) - 1 for hours in task.lead_times]]
     return model(sample)
 
 

@@ -15,6 +15,7 @@ BASELINES = (
 STRAIGHT_LINES = (
     "linear_regression",
     "linear_regression_field",
+    "station_regression",
     "pattern_scaling",
     "linear_downscaling",
     "linear_interpolation",

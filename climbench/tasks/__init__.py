@@ -10,6 +10,7 @@ from climbench.tasks.forecasting import (
 from climbench.tasks.masked_reconstruction import MaskedReconstruction
 from climbench.tasks.pretraining import Pretraining
 from climbench.tasks.sample import Sample, Signature
+from climbench.tasks.series import SeriesForecasting
 from climbench.tasks.task import Normalisation, Split, Task
 from climbench.tasks.temporal_interpolation import TemporalInterpolation
 
@@ -23,6 +24,7 @@ __all__ = [
     "Normalisation",
     "Pretraining",
     "Sample",
+    "SeriesForecasting",
     "Signature",
     "Split",
     "Task",

@@ -28,7 +28,7 @@ from climbench.tasks.task import (
     task_hash,
     task_options,
 )
-from climbench.tasks.timeline import Period, Timeline
+from climbench.tasks.timeline import Period, Timeline, duration
 from climbench.tasks.windows import Group, Windows
 
 WRITE_BYTES = 2**27
@@ -49,7 +49,7 @@ class Forecasting:
     inputs, targets
         Channels that the model sees and answers, ``variable`` or ``variable_level``.
     lead_times
-        Hours after the last input that are scored, ascending.
+        Hours after the last input that are scored, ascending; or durations such as ``10min``.
     train, validation, test
         First and last date of each split, both inside; without overlap.
     static
@@ -84,15 +84,15 @@ class Forecasting:
     store: Path
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
-    lead_times: tuple[int, ...]
+    lead_times: tuple[float, ...]
     train: Period
     validation: Period
     test: Period
     static: tuple[str, ...] = ()
     forcings: tuple[str, ...] = ()
     history: int = 1
-    history_interval: int | None = None
-    initial_interval: int | None = None
+    history_interval: float | None = None
+    initial_interval: float | None = None
     climatology_window: int = 61
     region: Region | None = None
     cache: Path | None = None
@@ -105,7 +105,11 @@ class Forecasting:
     def __post_init__(self) -> None:
         for name in ("inputs", "targets", "lead_times", "static", "forcings"):
             setattr(self, name, tuple(getattr(self, name)))
-        self.dataset = cut_region(open_store(self.store), self.region)
+        self.lead_times = tuple(duration("lead_times", value) for value in self.lead_times)
+        for name in ("history_interval", "initial_interval"):
+            if (given := getattr(self, name)) is not None:
+                setattr(self, name, duration(name, given))
+        self.dataset = self.open()
         self.timeline = Timeline(self.dataset.indexes["time"])
         check_channels(self.dataset, self.store, self._channels_by_option())
         for name in self.forcings:
@@ -120,6 +124,10 @@ class Forecasting:
         check_apart(self.periods)
         for name in SPLITS:
             self._windows(name, np.ones(len(self.timeline.index), dtype=np.bool_))
+
+    def open(self) -> xr.Dataset:
+        """Return the cells of the store that are asked about."""
+        return cut_region(open_store(self.store), self.region)
 
     def _channels_by_option(self) -> dict[str, tuple[str, ...]]:
         return {name: getattr(self, name) for name in ("inputs", "targets", "static", "forcings")}
@@ -136,17 +144,17 @@ class Forecasting:
     # What a protocol decides: the targets of a sample when fitting, and when predicting.
 
     @property
-    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+    def fit_leads(self) -> tuple[tuple[float, ...], ...]:
         """Hours of the targets of a training sample; each entry gives samples of its own."""
         raise TypeError(f"{type(self).__name__} is no protocol: use one of its three subclasses")
 
     @property
-    def choice_leads(self) -> tuple[tuple[int, ...], ...]:
+    def choice_leads(self) -> tuple[tuple[float, ...], ...]:
         """The same for the validation split, on which the best weights are chosen."""
         return self.fit_leads
 
     @property
-    def test_leads(self) -> tuple[int, ...]:
+    def test_leads(self) -> tuple[float, ...]:
         """Hours of the targets of a test sample."""
         return self.lead_times
 
@@ -217,14 +225,15 @@ class Forecasting:
         self,
         name: Split,
         usable: NDArray[np.bool_],
-        leads_of_fit: tuple[tuple[int, ...], ...] | None = None,
+        leads_of_fit: tuple[tuple[float, ...], ...] | None = None,
     ) -> list[Group]:
         """Return (initial times, leads) of a split, one entry for each set of leads."""
         period, past = self.periods[name], self.past
         if name == "test":
             # Every step of the span is asked for, so that all protocols get the same times.
             last = max(past[-1], self.lead_times[-1])
-            span = range(past[0], last + 1, self.timeline.step)
+            steps = round((last - past[0]) / self.timeline.step) + 1
+            span = [past[0] + self.timeline.step * count for count in range(steps)]
             start = self.timeline.initial(period, span, usable)
             interval = self.initial_interval or self.timeline.step
             groups = [(self.timeline.every(start, period, interval), self.test_leads)]
@@ -237,19 +246,19 @@ class Forecasting:
             if not initial.size:
                 raise UserError(
                     f"the {name} period {list(getattr(self, name))} has no gap-free window of "
-                    f"{self.history} input steps and a lead of {leads[-1]} h "
+                    f"{self.history} input steps and a lead of {leads[-1]:g} h "
                     f"({int((~usable[period.start : period.stop]).sum())} of its {len(period)} "
                     "steps have missing values): lengthen the period or shorten the window"
                 )
         return groups
 
     @property
-    def past(self) -> tuple[int, ...]:
+    def past(self) -> tuple[float, ...]:
         """Hours of the inputs relative to the initial time, ascending to 0."""
         return tuple(-self.input_step * back for back in reversed(range(self.history)))
 
     @property
-    def input_step(self) -> int:
+    def input_step(self) -> float:
         """Hours between inputs."""
         return self.history_interval or self.timeline.step
 
@@ -302,7 +311,7 @@ class Forecasting:
         steps = slice(self.periods[split].start, self.periods[split].stop)
         return select_channels(self.dataset, self.targets).isel(time=steps)
 
-    def climatology(self) -> xr.Dataset:
+    def climatology(self) -> xr.Dataset | None:
         """Return the training period's mean of each hour and day of the year, smoothed.
 
         Returns

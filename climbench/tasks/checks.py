@@ -11,6 +11,7 @@ from climbench.metrics.climatology import DAYS
 from climbench.store import channel_names, split_channel
 from climbench.tasks.fields import COMPUTED, CONSTANT
 from climbench.tasks.task import Split
+from climbench.tasks.timeline import to_minutes
 
 
 def check_channels(
@@ -51,7 +52,7 @@ def check_channels(
 
 
 def check_multiples(
-    option: str, hours: Sequence[int], step: int, of: str = "the store's step"
+    option: str, hours: Sequence[float], step: float, of: str = "the store's step"
 ) -> None:
     """Check that hours are positive multiples of a step, in ascending order.
 
@@ -63,9 +64,10 @@ def check_multiples(
     if not hours:
         raise UserError(f"option '{option}' is empty: give at least one number of hours")
     for value in hours:
-        if value <= 0 or value % step:
+        minutes = int(to_minutes(value))
+        if minutes <= 0 or minutes % int(to_minutes(step)):
             raise UserError(
-                f"option '{option}': {value} h is no positive multiple of {of}, {step} h"
+                f"option '{option}': {value:g} h is no positive multiple of {of}, {step:g} h"
             )
     if any(later <= earlier for earlier, later in pairwise(hours)):
         raise UserError(f"option '{option}' = {list(hours)} must be ascending, without repeats")

@@ -56,6 +56,8 @@ class Fields:
     ) -> None:
         self.timeline = Timeline(ds.indexes["time"])
         self.latitude, self.longitude = ds["latitude"].values, ds["longitude"].values
+        of_stations = "cell_latitude" in ds.coords  # each cell of a row has its own
+        self.cell_latitude = ds["cell_latitude"].values if of_stations else self.latitude[:, None]
         self.computed = [name for name in channels if name in COMPUTED and name not in ds]
         self.packed = [name for name in channels if name not in self.computed]
         key = store_hash(path) + ("" if region is None else json.dumps(region, sort_keys=True))
@@ -99,7 +101,7 @@ class Fields:
         self, name: str, day: NDArray[np.float64], hour: NDArray[np.float64]
     ) -> NDArray[np.float32]:
         column = (day[..., None, None], hour[..., None, None])
-        field = COMPUTED[name](*column, self.latitude[:, None], self.longitude)
+        field = COMPUTED[name](*column, self.cell_latitude, self.longitude)
         return np.asarray(field, dtype=np.float32)
 
     @cached_property
@@ -114,14 +116,20 @@ class Fields:
         """Which steps have no missing value in any channel ``[time]``."""
         return np.asarray(~self.reader.missing.any(axis=1))
 
-    def moments(self, period: range) -> dict[str, Moments]:
-        """Return the moments of each channel over the complete steps of a period."""
+    def moments(
+        self, period: range, every: bool = False, columns: Any = slice(None)
+    ) -> dict[str, Moments]:
+        """Return the moments of each channel over the complete steps of a period.
+
+        Or over ``every`` step, without the values that are missing; of all ``columns`` or some.
+        """
         steps = np.arange(period.start, period.stop)
+        counted = steps if every else steps[self.complete[steps]]
         moments = dict.fromkeys([*self.packed, *self.computed], Moments.empty(self._shape[0]))
-        for block in blocks(steps[self.complete[steps]], self.reader.shape):
+        for block in blocks(counted, self.reader.shape):
             fields = self.reader.take(block)
             for at, name in enumerate(self.packed):
-                moments[name] = moments[name].merge(Moments.of(fields[:, at]))
+                moments[name] = moments[name].merge(Moments.of(fields[:, at, :, columns]))
         for name in self.computed:
             # A step that is prime to the steps in a day meets every hour.
             some = steps[:: max(1, steps.size // COMPUTED_STEPS) | 1]
@@ -131,8 +139,10 @@ class Fields:
 
 def cells_of(path: Path, ds: xr.Dataset) -> str | None:
     """Return what tells a store whose rows were turned from the store itself; None for itself."""
-    whole = open_store(path)["latitude"].values
-    return None if np.array_equal(whole, ds["latitude"].values) else "northward"
+    whole = open_store(path)
+    if "latitude" not in whole.dims:  # stations, which are taken as they are
+        return None
+    return None if np.array_equal(whole["latitude"], ds["latitude"]) else "northward"
 
 
 def constant_field(ds: xr.Dataset, name: str) -> NDArray[np.float32]:

@@ -8,11 +8,12 @@ import pandas as pd
 import xarray as xr
 
 from climbench.tasks.layout import by_variable
+from climbench.tasks.timeline import to_minutes
 
 
-def forecast_front(times: pd.Index, lead_times: Sequence[int]) -> dict[str, Any]:
+def forecast_front(times: pd.Index, lead_times: Sequence[float]) -> dict[str, Any]:
     """Return the leading dimensions of forecasts: initial times, and leads in hours as such."""
-    steps = np.array(lead_times, dtype="timedelta64[h]").astype("timedelta64[ns]")
+    steps = to_minutes(lead_times).astype("timedelta64[m]").astype("timedelta64[ns]")
     return {
         "time": ("time", times),
         "prediction_timedelta": ("prediction_timedelta", steps),

@@ -17,7 +17,7 @@ class DirectForecasting(Forecasting):
     strategy: ClassVar[str] = "direct"
 
     @property
-    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+    def fit_leads(self) -> tuple[tuple[float, ...], ...]:
         """All lead times together."""
         return (self.lead_times,)
 
@@ -57,12 +57,12 @@ class ContinuousForecasting(Forecasting):
             )
 
     @property
-    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+    def fit_leads(self) -> tuple[tuple[float, ...], ...]:
         """Each training lead by itself."""
         return tuple((hours,) for hours in self.training_leads or self.lead_times)
 
     @property
-    def choice_leads(self) -> tuple[tuple[int, ...], ...]:
+    def choice_leads(self) -> tuple[tuple[float, ...], ...]:
         """Each lead that is scored by itself."""
         return tuple((hours,) for hours in self.lead_times)
 
@@ -100,19 +100,20 @@ class IterativeForecasting(Forecasting):
                 )
 
     @property
-    def input_step(self) -> int:
+    def input_step(self) -> float:
         """Hours between inputs: a step of the model."""
         return self.step
 
     @property
-    def fit_leads(self) -> tuple[tuple[int, ...], ...]:
+    def fit_leads(self) -> tuple[tuple[float, ...], ...]:
         """One step."""
         return ((self.step,),)
 
     @property
-    def test_leads(self) -> tuple[int, ...]:
+    def test_leads(self) -> tuple[float, ...]:
         """Every step up to the longest lead: forcings are needed at each."""
-        return tuple(range(self.step, self.lead_times[-1] + 1, self.step))
+        steps = round(self.lead_times[-1] / self.step)
+        return tuple(self.step * count for count in range(1, steps + 1))
 
     def sequences(self, name: Split, steps: int) -> Windows:
         """Return windows of a split with the truth of several steps, for training by rollout."""

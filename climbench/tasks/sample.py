@@ -94,6 +94,10 @@ class Signature:
     input_latitude, input_longitude
         Cell centres of the inputs where these lie on a grid of their own, as in downscaling;
         empty where they lie on that of the targets.
+    stations
+        Names of the stations that the cells are, a row of them; empty where they are a map.
+    places
+        Degrees north, degrees east and metres above the sea of each station; 0 where not known.
     """
 
     inputs: tuple[str, ...]
@@ -108,6 +112,13 @@ class Signature:
     input_hours: tuple[int, ...] = ()
     input_latitude: tuple[float, ...] = ()
     input_longitude: tuple[float, ...] = ()
+    stations: tuple[str, ...] = ()
+    places: tuple[tuple[float, float, float], ...] = ()
+
+    @property
+    def layout(self) -> str:
+        """What the cells are: those of a ``map``, or ``stations`` in one row."""
+        return "stations" if self.stations else "map"
 
     @property
     def periodic(self) -> bool:
@@ -139,4 +150,5 @@ class Signature:
         plain: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
         }
+        plain["places"] = tuple(tuple(place) for place in plain.get("places", ()))
         return cls(**plain)

@@ -5,13 +5,60 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from climbench.errors import UserError
 from climbench.store.time_axis import hours
 
 Period = tuple[str | int, str | int]
 """First and last label, both inside: ``("2000", "2003-06")``."""
+
+
+def to_minutes(duration: ArrayLike) -> NDArray[np.int64]:
+    """Return hours in whole minutes, in which times are compared.
+
+    Examples
+    --------
+    >>> to_minutes([1, 1 / 6]).tolist()
+    [60, 10]
+    """
+    return np.round(60 * np.asarray(duration, dtype=np.float64)).astype(np.int64)
+
+
+def duration(option: str, value: float | str) -> float:
+    """Return an option's duration in hours: a number of them, or such as ``10min``.
+
+    Raises
+    ------
+    UserError
+        If it is neither, or no whole number of minutes.
+
+    Examples
+    --------
+    >>> duration("lead_times", 6), duration("lead_times", "2h"), duration("lead_times", "90min")
+    (6, 2, 1.5)
+    """
+    try:
+        wanted = pd.Timedelta(value) if isinstance(value, str) else pd.Timedelta(value, "h")
+        minutes = wanted / pd.Timedelta(1, "min")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise UserError(
+            f"option '{option}' = {value} is no duration: give hours, or such as 10min"
+        ) from error
+    if not abs(minutes - round(minutes)) < 1e-6:
+        raise UserError(f"option '{option}' = {value} is no whole number of minutes: round it")
+    return in_hours(round(minutes))
+
+
+def in_hours(minutes: int) -> float:
+    """Return minutes in hours, a whole number where they are.
+
+    Examples
+    --------
+    >>> in_hours(360), in_hours(90)
+    (6, 1.5)
+    """
+    return minutes // 60 if minutes % 60 == 0 else minutes / 60
 
 
 class Timeline:
@@ -24,10 +71,10 @@ class Timeline:
 
     Attributes
     ----------
-    hours
-        Hours since 1970 in the calendar of the store ``[time]``.
+    minutes
+        Minutes since 1970 in the calendar of the store ``[time]``.
     step
-        The usual distance between steps, hours.
+        The usual distance between steps, hours; a whole number where it is one.
     year, day_of_year, days_in_year, hour_of_day
         Of each step ``[time]``; the hour with its fraction.
     """
@@ -35,9 +82,9 @@ class Timeline:
     def __init__(self, index: pd.Index) -> None:
         self.index = index
         time = xr.DataArray(index, dims="time")
-        self.hours: NDArray[np.int64] = np.round(hours(time)).astype(np.int64)
-        steps, often = np.unique(np.diff(self.hours), return_counts=True)
-        self.step = int(steps[often.argmax()]) if steps.size else 1
+        self.minutes = to_minutes(hours(time))
+        steps, often = np.unique(np.diff(self.minutes), return_counts=True)
+        self.step = in_hours(int(steps[often.argmax()])) if steps.size else 1
         self.year: NDArray[np.int64] = time.dt.year.values.astype(np.int64)
         self.day_of_year: NDArray[np.int64] = time.dt.dayofyear.values.astype(np.int64)
         self.days_in_year: NDArray[np.int64] = time.dt.days_in_year.values.astype(np.int64)
@@ -72,7 +119,7 @@ class Timeline:
             )
         return range(int(inside[0]), int(inside[-1]) + 1)
 
-    def at(self, positions: NDArray[np.int64], offsets: Sequence[int]) -> NDArray[np.int64]:
+    def at(self, positions: NDArray[np.int64], offsets: Sequence[float]) -> NDArray[np.int64]:
         """Return the positions ``[sample, offset]`` some hours away; -1 where there is no step.
 
         Examples
@@ -81,12 +128,12 @@ class Timeline:
         >>> Timeline(steps).at(np.array([0, 1]), [0, 6]).tolist()
         [[0, 1], [1, -1]]
         """
-        wanted = self.hours[positions][:, None] + np.asarray(offsets, dtype=np.int64)[None, :]
-        found = np.searchsorted(self.hours, wanted).clip(max=len(self.hours) - 1)
-        return np.asarray(np.where(self.hours[found] == wanted, found, -1), dtype=np.int64)
+        wanted = self.minutes[positions][:, None] + to_minutes(offsets)[None, :]
+        found = np.searchsorted(self.minutes, wanted).clip(max=len(self.minutes) - 1)
+        return np.asarray(np.where(self.minutes[found] == wanted, found, -1), dtype=np.int64)
 
     def initial(
-        self, period: range, offsets: Sequence[int], usable: NDArray[np.bool_]
+        self, period: range, offsets: Sequence[float], usable: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
         """Return the positions whose whole window exists, is usable and lies inside a period.
 
@@ -105,9 +152,9 @@ class Timeline:
         return np.asarray(candidates[whole.all(axis=1)], dtype=np.int64)
 
     def every(
-        self, positions: NDArray[np.int64], period: range, interval: int
+        self, positions: NDArray[np.int64], period: range, interval: float
     ) -> NDArray[np.int64]:
         """Return those positions that lie whole intervals after the period's first midnight."""
-        midnight = self.hours[period.start] - int(self.hour_of_day[period.start])
-        on_time = (self.hours[positions] - midnight) % interval == 0
+        midnight = self.minutes[period.start] - to_minutes(self.hour_of_day[period.start])
+        on_time = (self.minutes[positions] - midnight) % to_minutes(interval) == 0
         return np.asarray(positions[on_time], dtype=np.int64)

@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from climbench.tasks.fields import Fields
 from climbench.tasks.sample import Sample, Signature
 
-Group = tuple[NDArray[np.int64], tuple[int, ...]]
+Group = tuple[NDArray[np.int64], tuple[float, ...]]
 """Positions of initial times, and the hours of their targets."""
 
 
@@ -36,7 +36,7 @@ class Windows(Dataset[Sample]):
         fields: Fields,
         signature: Signature,
         static: NDArray[np.float32],
-        past: Sequence[int],
+        past: Sequence[float],
         groups: Sequence[Group],
     ) -> None:
         self.fields, self.signature, self.static = fields, signature, torch.from_numpy(static)

@@ -42,6 +42,23 @@ REGIONAL = replace(
 )
 """North America on 25 x 53 cells: odd sizes, nothing periodic, no static fields."""
 
+STATIONS = replace(
+    GLOBAL,
+    static=(),
+    history=3,
+    latitude=(0.0,),
+    longitude=(10.5, 3.25, 8.0, 359.0, 10.5),
+    stations=("Oslo", "Bergen", "Stavanger", "Lerwick", "Blindern"),
+    places=(
+        (59.91, 10.5, 12.0),
+        (60.39, 3.25, 20.0),
+        (58.97, 8.0, 10.0),
+        (60.15, 359.0, 80.0),
+        (59.94, 10.5, 94.0),
+    ),
+)
+"""Five stations in one row, in no order, three hours of history."""
+
 BATCH = 40
 BATCHES = 4  # enough for every hour, season and fold of a closed-form fit
 

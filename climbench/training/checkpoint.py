@@ -173,7 +173,10 @@ def check_fits(path: Path, trained: Signature, asked: Signature) -> None:
                 f"checkpoint {path} was trained with {what}the grid {_grid(*one)} and the task's "
                 f"store has {_grid(*other)}: train on this store, or regrid it in its recipe."
             )
-    parts = ("inputs", "forcings", "static", "targets", "history", "leads", "climate_models")
+    parts = (
+        *("inputs", "forcings", "static", "targets", "history", "leads", "climate_models"),
+        "stations",
+    )
     for part in parts:
         one, other = getattr(trained, part), getattr(asked, part)
         if one != other:

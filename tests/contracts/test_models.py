@@ -8,10 +8,17 @@ import pytest
 import torch
 import yaml
 
-from climbench.config import ModelConfig, instantiate
+from climbench.config import ModelConfig, instantiate, locate
 from climbench.models.closed_form import ClosedForm
 from climbench.tasks.sample import Signature
-from climbench.testing.model_contract import CHECKS, GLOBAL, REGIONAL, Build, random_sample
+from climbench.testing.model_contract import (
+    CHECKS,
+    GLOBAL,
+    REGIONAL,
+    STATIONS,
+    Build,
+    random_sample,
+)
 
 FOLDER = Path(__file__).parents[2] / "conf" / "model"
 CONFIGS = {  # without those that are a short name for another
@@ -104,7 +111,21 @@ NEED_AGENTS = {  # emissions of every agent, year by year
 }
 
 
+def config(name: str) -> ModelConfig:
+    return ModelConfig(**yaml.safe_load(CONFIGS[name].read_text()))
+
+
+def layouts(name: str) -> tuple[str, ...]:
+    """What a model answers questions of: maps, where it does not say anything else."""
+    return getattr(locate(config(name).network["_target_"]), "layouts", ("map",))
+
+
+ON_MAPS = sorted(name for name in CONFIGS if "map" in layouts(name))
+
+
 def question(name: str, usual: Signature) -> Signature:
+    if "map" not in layouts(name):
+        return STATIONS
     if name == "linear_interpolation":
         return replace(usual, history=2, input_hours=(0, 60))
     if name == "harmonic_fill":
@@ -115,10 +136,6 @@ def question(name: str, usual: Signature) -> Signature:
     if name not in NEED_AGENTS:
         return usual
     return replace(usual, inputs=AGENTS, forcings=(), history=4, leads=1)
-
-
-def config(name: str) -> ModelConfig:
-    return ModelConfig(**yaml.safe_load(CONFIGS[name].read_text()))
 
 
 def builder(name: str) -> Build:
@@ -143,15 +160,20 @@ def test_globe(name, check):
     CHECKS[check](builder(name), question(name, GLOBAL))
 
 
-@pytest.mark.parametrize("name", sorted(set(CONFIGS) - NEED_WEATHER))
+@pytest.mark.parametrize("name", sorted(set(ON_MAPS) - NEED_WEATHER))
 def test_emulation_without_weather_to_start_from(name):
     CHECKS["shape"](builder(name), question(name, EMULATION))
 
 
-@pytest.mark.parametrize("name", sorted(set(CONFIGS) - NEED_THE_GLOBE))
+@pytest.mark.parametrize("name", sorted(set(ON_MAPS) - NEED_THE_GLOBE))
 def test_region_of_odd_size(name):
     usual = ONE_FIELD if name == "linear_regression_field" else REGIONAL
     CHECKS["shape"](builder(name), question(name, usual))
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if "stations" in layouts(name)])
+def test_stations(name):
+    CHECKS["shape"](builder(name), STATIONS)
 
 
 @pytest.mark.parametrize("name", ["resnet_small", "vit_small", "climax_small"])

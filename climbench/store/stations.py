@@ -1,0 +1,71 @@
+"""Stores without a map: stations, or one place, are the cells of a single row."""
+
+import numpy as np
+import xarray as xr
+
+STATION = "station"
+PLACE = "latitude", "longitude", "altitude"
+ALONE = "-"  # the name of the one place of a store without stations
+
+
+def has_map(ds: xr.Dataset) -> bool:
+    """Tell whether fields lie on latitudes and longitudes."""
+    return {"latitude", "longitude"} <= set(ds.dims)
+
+
+def as_one_row(ds: xr.Dataset) -> xr.Dataset:
+    """Return stations as the columns of a map of one row, lazily.
+
+    All that is written for maps then serves stations too. Columns keep the order of the stations;
+    a store of one place, without stations, is one column. Fields have no dimension ``latitude``.
+
+    Parameters
+    ----------
+    ds
+        Variables along ``time`` and ``station``, or along ``time`` alone; with the coordinates
+        ``latitude``, ``longitude`` and ``altitude`` of each station where they are known.
+
+    Returns
+    -------
+    xarray.Dataset
+        Along ``time`` and ``longitude``, whose labels are the degrees east of each station (0
+        where they are not known), with ``station`` and ``cell_latitude`` beside it; ``latitude``
+        is one row, 0.
+    """
+    alone = STATION not in ds.dims
+    names = np.array([ALONE]) if alone else np.array([str(name) for name in ds[STATION].values])
+    places = {name: _along(ds, name, len(names)) for name in PLACE}
+    bare = ds.drop_vars([*PLACE, STATION], errors="ignore")
+    row = bare if alone else bare.rename_dims({STATION: "longitude"})
+    return row.assign_coords(
+        latitude=("latitude", np.zeros(1)),
+        longitude=("longitude", np.nan_to_num(places["longitude"])),
+        station=("longitude", names),
+        cell_latitude=("longitude", np.nan_to_num(places["latitude"])),
+        cell_altitude=("longitude", np.nan_to_num(places["altitude"])),
+    )
+
+
+def as_stations(row: xr.Dataset, store: xr.Dataset) -> xr.Dataset:
+    """Return what was computed on the row of a store along its stations again.
+
+    Parameters
+    ----------
+    row
+        Fields whose last dimensions are ``latitude`` (of length one) and ``longitude``.
+    store
+        What :func:`as_one_row` was given.
+    """
+    flat = row.isel(latitude=0, drop=True)
+    extra = [name for name in ("station", "cell_latitude", "cell_altitude") if name in flat.coords]
+    if STATION not in store.dims:
+        return flat.isel(longitude=0, drop=True).drop_vars(extra, errors="ignore")
+    named = flat.drop_vars(["longitude", *extra]).rename_dims(longitude=STATION)
+    places = {name: store[name] for name in (STATION, *PLACE) if name in store.coords}
+    return named.assign_coords(places)
+
+
+def _along(ds: xr.Dataset, name: str, size: int) -> np.ndarray:
+    if name not in ds.variables:
+        return np.full(size, np.nan)
+    return np.broadcast_to(np.asarray(ds[name].values, dtype=np.float64), size).copy()

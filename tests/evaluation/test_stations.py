@@ -1,0 +1,71 @@
+"""Scores at stations: every station counts the same, matched by name."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from small_stores import stations
+
+from climbench.errors import UserError
+from climbench.evaluation import evaluate
+
+TIMES = pd.date_range("2001-01-01", periods=96, freq="1h")
+
+
+@pytest.fixture
+def truth():
+    return stations(TIMES)
+
+
+@pytest.fixture
+def forecast(truth):
+    starts, leads = TIMES[:80], [1, 3]
+    rows = [[truth.sel(time=start + pd.Timedelta(lead, "h")) for lead in leads] for start in starts]
+    values = np.array([[row["wind_speed"].values for row in pair] for pair in rows])
+    errors = np.random.default_rng(1).normal(size=values.shape)
+    return xr.Dataset(
+        {"wind_speed": (("time", "prediction_timedelta", "station"), values + errors)},
+        {
+            "time": starts,
+            "prediction_timedelta": pd.to_timedelta(leads, "h"),
+            "station": truth["station"],
+        },
+        {"model": "noisy"},
+    ), errors
+
+
+def test_rmse_by_hand_whatever_the_order_of_the_stations(truth, forecast):
+    predictions, errors = forecast
+    scores = evaluate(predictions, truth.isel(station=[2, 0, 1]), metrics=["rmse", "bias"])
+    expected = np.sqrt(np.mean(errors**2, axis=(0, 2)))
+    np.testing.assert_allclose(scores["score"].sel(metric="rmse").squeeze(), expected, rtol=1e-6)
+    assert "map_rmse" not in scores
+
+
+def test_a_gap_in_the_record_counts_in_no_score(truth, forecast):
+    predictions, errors = forecast
+    truth["wind_speed"].loc[{"station": "Bergen"}] = np.nan
+    scores = evaluate(predictions, truth, metrics=["rmse"], missing="pooled")
+    expected = np.sqrt(np.mean(errors[:, :, [0, 2]] ** 2, axis=(0, 2)))
+    np.testing.assert_allclose(scores["score"].squeeze(), expected, rtol=1e-6)
+
+
+def test_one_place_without_a_name(truth, forecast):
+    predictions, errors = forecast
+    one = evaluate(
+        predictions.isel(station=1, drop=True), truth.isel(station=1, drop=True), metrics=["rmse"]
+    )
+    np.testing.assert_allclose(
+        one["score"].squeeze(), np.sqrt(np.mean(errors[:, :, 1] ** 2, axis=0)), rtol=1e-6
+    )
+
+
+def test_what_does_not_fit_is_said(truth, forecast):
+    predictions, _ = forecast
+    with pytest.raises(UserError, match="lacks the station 'Oslo'"):
+        evaluate(predictions, truth.isel(station=[1, 2]), metrics=["rmse"])
+    with pytest.raises(UserError, match=r"'regions' = \[europe\] is for maps"):
+        evaluate(predictions, truth, metrics=["rmse"], regions=["europe"])
+    twice = xr.concat([truth, truth.isel(station=[0])], "station")
+    with pytest.raises(UserError, match="'Oslo' stands there more than once"):
+        evaluate(predictions, twice, metrics=["rmse"])

@@ -1,0 +1,143 @@
+"""Forecasts at stations and of single series: gaps, durations, stations that are held out."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from small_stores import stations, weather, write_store
+
+from climbench.errors import UserError
+from climbench.tasks import SeriesForecasting
+
+HOURLY = pd.date_range("2001-01-01", "2001-03-31T23", freq="1h")
+PERIODS = {
+    "train": ("2001-01-01", "2001-02-10"),
+    "validation": ("2001-02-11", "2001-02-28"),
+    "test": ("2001-03-01", "2001-03-31"),
+}
+BOTH = ("2m_temperature", "wind_speed")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    return write_store(tmp_path_factory.mktemp("stores") / "network", stations(HOURLY))
+
+
+def task(store, **options):
+    given = {"inputs": BOTH, "targets": BOTH, "lead_times": (1, 6), "history": 3}
+    return SeriesForecasting(store=store, **{**given, **PERIODS, **options})
+
+
+def test_a_sample_is_one_row_of_stations_with_their_gaps(network):
+    chosen = task(network)
+    samples = chosen.split("train")
+    batch = samples.__getitems__(range(len(samples)))
+    assert batch.inputs.shape[1:] == (3, 2, 1, 3)
+    assert batch.targets.shape[1:] == (2, 2, 1, 3)
+    records = stations(HOURLY)["2m_temperature"].values
+    np.testing.assert_array_equal(batch.targets[10, 1, 0, 0], records[10 + 2 + 6])
+    assert batch.targets.isnan().any()  # no window is left out for its gaps
+    assert len(samples) == 41 * 24 - 2 - 6
+
+
+def test_the_signature_tells_where_the_stations_are(network):
+    signature = task(network).signature
+    assert signature.layout == "stations"
+    assert signature.shape == (1, 3)
+    assert signature.stations == ("Oslo", "Bergen", "Lerwick")
+    assert signature.places[2] == (60.2, 358.9, 80.0)
+    assert type(signature).from_dict(signature.to_dict()) == signature
+
+
+def test_scaling_is_of_the_values_of_the_training_period(network):
+    mean, std = task(network).normalisation.scale(["2m_temperature"])
+    train = stations(HOURLY).sel(time=slice(*PERIODS["train"]))["2m_temperature"].values
+    np.testing.assert_allclose(mean, np.nanmean(train, dtype=np.float64), rtol=1e-6)
+    np.testing.assert_allclose(std, np.nanstd(train, dtype=np.float64), rtol=1e-6)
+
+
+def test_stations_that_are_held_out_are_never_learnt_from_and_alone_scored(network):
+    chosen = task(network, held_out=("Bergen",))
+    for split in ("train", "validation"):
+        batch = chosen.split(split).__getitems__(range(50))
+        assert batch.inputs[..., 1].isnan().all()
+        assert batch.targets[..., 1].isnan().all()
+        assert batch.targets[..., 0].isfinite().any()
+    assert chosen.split("test").__getitems__(range(50)).inputs[..., 1].isfinite().any()
+    there = chosen.truth()["wind_speed"].notnull().all("time")
+    assert there.values.tolist() == [False, True, False]
+    changed = stations(HOURLY)
+    changed["wind_speed"].loc[{"station": "Bergen"}] += 100
+    moved = task(write_store(network.parent / "moved", changed), held_out=("Bergen",))
+    assert moved.normalisation == chosen.normalisation
+
+
+def test_predictions_lie_along_the_stations(network):
+    chosen = task(network)
+    whole = chosen.template()
+    assert whole["wind_speed"].dims == ("time", "prediction_timedelta", "station")
+    values = np.arange(2 * 2 * 2 * 3, dtype=np.float32).reshape(2, 2, 2, 1, 3)
+    part = chosen.to_dataset(np.array([0, 1]), values)
+    np.testing.assert_array_equal(part["wind_speed"].values, values[:, :, 1, 0])
+    assert part["station"].values.tolist() == ["Oslo", "Bergen", "Lerwick"]
+    assert part["latitude"].dims == ("station",)
+
+
+def test_one_place_and_leads_of_minutes(tmp_path):
+    times = pd.date_range("2001-01-01", "2001-03-31T23:50", freq="10min")
+    one = stations(times).isel(station=0, drop=True)
+    store = write_store(tmp_path / "place", one)
+    chosen = task(store, lead_times=("10min", 1, "6h"), initial_interval="20min")
+    assert chosen.lead_times == (1 / 6, 1, 6)
+    batch = chosen.split("test").__getitems__([0, 1])
+    series = one["wind_speed"].sel(time=slice(*PERIODS["test"])).values
+    np.testing.assert_array_equal(batch.targets[0, :, 1, 0, 0], series[[2 + 1, 2 + 6, 2 + 36]])
+    np.testing.assert_array_equal(batch.targets[1, :, 1, 0, 0], series[[4 + 1, 4 + 6, 4 + 36]])
+    assert chosen.template()["wind_speed"].dims == ("time", "prediction_timedelta")
+    again = type(chosen)(**{k: v for k, v in chosen.options().items() if k != "_target_"})
+    assert again.hash == chosen.hash
+
+
+def _constant(ds):
+    ds["wind_speed"][:] = 3.0
+
+
+def _empty(ds):
+    ds["wind_speed"][: 41 * 24] = np.nan
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (_constant, "'wind_speed' is 3 throughout the training period"),
+        (_empty, "'wind_speed' has no value in the training period"),
+    ],
+)
+def test_nothing_to_learn_is_said(tmp_path, spoil, sentence):
+    ds = stations(HOURLY)
+    spoil(ds)
+    chosen = task(write_store(tmp_path / "spoilt", ds))
+    with pytest.raises(UserError, match=sentence):
+        _ = chosen.normalisation
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"held_out": ("Bergn",)}, "no station 'Bergn': .*Bergen"),
+        ({"held_out": ("Oslo", "Bergen", "Lerwick")}, "names every station"),
+        ({"region": "Europe"}, "'region' is for maps"),
+        ({"lead_times": ("10min",)}, "0.166667 h is no positive multiple of the store's step, 1 h"),
+        ({"lead_times": ("soon",)}, "'lead_times' = soon is no duration"),
+        ({"lead_times": ("20s",)}, "no whole number of minutes"),
+        ({"lead_times": (24 * 60,)}, "no gap-free window"),
+    ],
+)
+def test_options_that_do_not_fit(network, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        task(network, **options)
+
+
+def test_maps_have_tasks_of_their_own(tmp_path):
+    store = write_store(tmp_path / "maps", weather(HOURLY[:100]))
+    with pytest.raises(UserError, match="holds maps"):
+        task(store, inputs=("2m_temperature",), targets=("2m_temperature",))
