@@ -56,6 +56,17 @@ def test_windows_of_some_channels_are_the_same_by_every_method(store, tmp_path, 
             reader.take(np.array([beyond]))
 
 
+def test_channels_that_lie_apart_come_from_mapped_files(store, tmp_path, monkeypatch):
+    reader = Reading("mmap").open(store, CHANNELS, tmp_path, "key")
+    steps = np.array([29, 0, 8, 7, 1])
+    read = reader.take(steps, [3, 1])
+    monkeypatch.setattr("climbench.store.reader.FEW_RUNS", 1)
+    monkeypatch.setattr("climbench.store.reader.MAPPED_BYTES", 100)  # pages are given back
+    for _ in range(2):
+        np.testing.assert_array_equal(reader.take(steps, [3, 1]), read)
+    np.testing.assert_array_equal(read, side_by_side(store)[steps][:, [3, 1]])
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_missing_values_are_known_without_looking_again(store, tmp_path, method, monkeypatch):
     reader = Reading(method).open(store, CHANNELS, tmp_path, "key")
