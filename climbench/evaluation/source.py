@@ -25,6 +25,15 @@ from climbench.store.stations import ALONE, STATION, as_one_row
 
 SMALL_FILE = 65536  # bytes; larger files of a Zarr store count by name and size
 GRID_TOLERANCE = 1e-3  # degrees
+ALONG_ONE_PLACE = {
+    "time",
+    "prediction_timedelta",
+    "member",
+    "level",
+    "dayofyear",
+    "hour",
+    "quantile",
+}
 
 
 @dataclass(frozen=True)
@@ -173,7 +182,7 @@ def _stations(dataset: xr.Dataset, label: str) -> xr.Dataset:
     UserError
         If a station stands there twice.
     """
-    if STATION not in dataset.dims and not {"time", "dayofyear"} & set(dataset.dims):
+    if STATION not in dataset.dims and not set(dataset.dims) <= ALONG_ONE_PLACE:
         return dataset
     if STATION in dataset.dims:
         if STATION not in dataset.coords:
