@@ -43,6 +43,8 @@ class MLP(nn.Module):
     and extrapolation, arXiv:2309.10231. Initial weights after Glorot and Bengio (2010).
     """
 
+    layouts = ("map", "columns")
+
     weights: Tensor
 
     def __init__(

@@ -68,6 +68,8 @@ class RandomisedPrior(nn.Module):
     learning, NeurIPS; Bhouri et al. (2023), arXiv:2309.10231.
     """
 
+    layouts = ("map", "columns")
+
     def __init__(
         self,
         signature: Signature,

@@ -98,6 +98,9 @@ class Signature:
         Names of the stations that the cells are, a row of them; empty where they are a map.
     places
         Degrees north, degrees east and metres above the sea of each station; 0 where not known.
+    levels
+        Levels of a column of the atmosphere, where a sample is one: its one cell has a channel
+        ``NAME_0`` ... for each level of a profile, from the top down, side by side. Else 0.
     """
 
     inputs: tuple[str, ...]
@@ -114,10 +117,13 @@ class Signature:
     input_longitude: tuple[float, ...] = ()
     stations: tuple[str, ...] = ()
     places: tuple[tuple[float, float, float], ...] = ()
+    levels: int = 0
 
     @property
     def layout(self) -> str:
-        """What the cells are: those of a ``map``, or ``stations`` in one row."""
+        """What the cells are: those of a ``map``, ``stations`` in one row, or ``columns``."""
+        if self.levels:
+            return "columns"
         return "stations" if self.stations else "map"
 
     @property

@@ -59,6 +59,26 @@ STATIONS = replace(
 )
 """Five stations in one row, in no order, three hours of history."""
 
+COLUMNS = replace(
+    GLOBAL,
+    inputs=(
+        *(f"{profile}_{level}" for profile in ("state_t", "state_q0001") for level in range(8)),
+        *("state_ps", "pbuf_SOLIN"),
+    ),
+    forcings=(),
+    static=(),
+    targets=(
+        *(f"{profile}_{level}" for profile in ("ptend_t", "ptend_q0001") for level in range(8)),
+        *("cam_out_NETSW", "cam_out_PRECC"),
+    ),
+    history=1,
+    leads=1,
+    latitude=(0.0,),
+    longitude=(0.0,),
+    levels=8,
+)
+"""A column of eight levels: two profiles and two single values in, and as many out."""
+
 BATCH = 40
 BATCHES = 4  # enough for every hour, season and fold of a closed-form fit
 

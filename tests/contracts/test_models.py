@@ -13,6 +13,7 @@ from climbench.models.closed_form import ClosedForm
 from climbench.tasks.sample import Signature
 from climbench.testing.model_contract import (
     CHECKS,
+    COLUMNS,
     GLOBAL,
     REGIONAL,
     STATIONS,
@@ -125,7 +126,7 @@ ON_MAPS = sorted(name for name in CONFIGS if "map" in layouts(name))
 
 def question(name: str, usual: Signature) -> Signature:
     if "map" not in layouts(name):
-        return STATIONS
+        return STATIONS if "stations" in layouts(name) else COLUMNS
     if name == "linear_interpolation":
         return replace(usual, history=2, input_hours=(0, 60))
     if name == "harmonic_fill":
@@ -174,6 +175,11 @@ def test_region_of_odd_size(name):
 @pytest.mark.parametrize("name", [name for name in CONFIGS if "stations" in layouts(name)])
 def test_stations(name):
     CHECKS["shape"](builder(name), STATIONS)
+
+
+@pytest.mark.parametrize("name", [name for name in CONFIGS if "columns" in layouts(name)])
+def test_columns(name):
+    CHECKS["shape"](builder(name), COLUMNS)
 
 
 @pytest.mark.parametrize("name", ["resnet_small", "vit_small", "climax_small"])
