@@ -7,6 +7,7 @@ import importlib
 from typing import Any
 
 _PUBLIC = {
+    "at_stations": "climbench.evaluation",
     "build": "climbench.recipes",
     "evaluate": "climbench.evaluation",
     "gate": "climbench.evaluation",
@@ -19,6 +20,7 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "at_stations",
     "build",
     "evaluate",
     "gate",

@@ -18,6 +18,7 @@ VERBS = {
     "emulate": "project a new pathway: checkpoint=PATH scenario=FILE.csv",
     "evaluate": "score predictions: predictions=PATH truth=STORE",
     "climatology": "mean and quantiles by day of year and hour: truth=STORE period=[FIRST,LAST]",
+    "stations": "maps at weather stations: forecasts=PATH stations=STORE output=PATH",
     "compare": "which differences are real: candidate=scores_a.nc reference=scores_b.nc",
     "gate": "pass or fail: candidate=scores_a.nc reference=scores_b.nc rules=FILE",
     "report": "tables, curves and maps: scores=scores.nc",
@@ -34,6 +35,7 @@ LABEL = re.compile(r"""(?<!["'\w])(\w+\([^()"']*\))""")
 
 TEXTS = (
     *("predictions", "truth", "climatology", "check", "candidate", "reference", "rules"),
+    *("forecasts", "stations", "orography"),
     *("checkpoint", "scenario", "store", "output", "data_root", "stores_dir", "runs_dir"),
     *("name", "title"),
 )

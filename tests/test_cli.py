@@ -48,7 +48,7 @@ def test_help_names_every_verb_and_loads_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert time.monotonic() - start < 5  # generous: machines are shared; the imports decide
     assert done.stdout.splitlines()[-1] == "[]"
-    verbs = "build train predict evaluate climatology gate report run list inspect doctor"
+    verbs = "build train predict evaluate climatology stations gate report run list inspect doctor"
     for verb in verbs.split():
         assert f"\n  {verb} " in done.stdout
 
@@ -60,6 +60,7 @@ ONE_OF_EVERY_VERB = [
     (["predict", "checkpoint=nowhere.ckpt"], "nowhere.ckpt"),
     (["evaluate", "predictions=a.zarr", "truth=b.zarr", "climatology=c.zarr"], "a.zarr"),
     (["climatology", "truth=a.zarr", "output=c.zarr", "period=[1990,2019]"], "a.zarr"),
+    (["stations", "forecasts=a.zarr", "stations=b.zarr", "output=c.zarr"], "a.zarr"),
     (["gate", "candidate=a.nc", "reference=b.nc"], "a.nc"),
     (["report", "scores=a.nc"], "a.nc"),
     (["run", "experiment=quickstart", "data_root=nowhere"], "there is no folder nowhere"),
@@ -98,6 +99,8 @@ MISTAKES = [
         ["climatology", "truth=a.zarr", "output=c.zarr"],
         "climbench climatology needs period=...",
     ),
+    (["stations", "forecasts=a.zarr"], "climbench stations needs stations=..."),
+    (["stations", "forecasts=a", "stations=b", "output=c", "lapse_rate=x"], "'lapse_rate' = 'x'"),
     (["gate", "candidate=null", "reference=b.nc"], "gate needs the option 'candidate'"),
     (["gate", "candidate=a.nc", "reference=b.nc", "rules=null"], "needs the option 'rules'"),
     (["evaluate", "+typo=1"], "climbench evaluate has no option 'typo': valid names: bins"),

@@ -1,5 +1,6 @@
 """Predictions and truth to scores: alignment, one streaming pass, significance, gate."""
 
+from climbench.evaluation.at_stations import at_stations
 from climbench.evaluation.bins import binned
 from climbench.evaluation.checking import check_scores
 from climbench.evaluation.climatology import build_climatology
@@ -14,6 +15,7 @@ from climbench.evaluation.verdict import GateResult
 __all__ = [
     "GateResult",
     "GateRules",
+    "at_stations",
     "binned",
     "build_climatology",
     "check_scores",

@@ -64,10 +64,10 @@ def check_members(forecasts: Source) -> None:
         raise UserError(f"{forecasts.label}: a member stands there more than once.")
 
 
-def check_period(period: Any) -> None:
+def check_period(period: Any, option: str = "period") -> None:
     """Refuse a period that is not two bounds."""
     if period is not None and (isinstance(period, str) or np.size(period) != 2):
-        raise UserError(f"The option 'period' must be [first, last], not {period!r}.")
+        raise UserError(f"The option '{option}' must be [first, last], not {period!r}.")
 
 
 def one_of(option: str, value: Any, known: Sequence[Any]) -> Any:

@@ -274,6 +274,17 @@ def climatology_verb(config: Config) -> int:
     return 0
 
 
+def stations_verb(config: Config) -> int:
+    """Bring forecasts of maps to weather stations and print their path."""
+    from climbench.config.instantiate import check_options
+    from climbench.evaluation import at_stations
+
+    options = {key: config[key] for key in config if not key.endswith(("_dir", "_root"))}
+    checked = check_options(at_stations, options, set(), "stations")
+    _say(str(at_stations(**checked, progress_bar=console.is_terminal)))
+    return 0
+
+
 def scores_of(address: str) -> "xr.Dataset":
     """Return the scores in ``FILE.nc`` (or its folder), or of one model in ``FILE.nc:MODEL``.
 

@@ -1,7 +1,6 @@
 """A climatology on disk: its layout, and filling it some cells at a time."""
 
 import math
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from climbench.metrics.climatology_fields import (
     precision,
     tiles,
 )
-from climbench.store.layout import create_store
+from climbench.store.layout import consolidate, create_store
 
 CHUNK, SHARD = 4 * 2**20, 256 * 2**20  # bytes, uncompressed
 
@@ -118,7 +117,4 @@ def _fill(
         part = array.isel(tile).transpose("time", *tile)
         for name, values in climatology_of(part, steps, wanted).items():
             group[name][(..., *tile.values())] = values
-    with warnings.catch_warnings():
-        # Not in the specification of Zarr v3 yet, but what xarray looks for when opening.
-        warnings.filterwarnings("ignore", "Consolidated metadata")
-        zarr.consolidate_metadata(path)
+    consolidate(path)

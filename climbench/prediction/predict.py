@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import warnings
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 from rich.progress import track
 
@@ -24,6 +22,7 @@ from climbench.store import (
     write_part,
 )
 from climbench.store.disk import disk_full_is_a_user_error
+from climbench.store.layout import consolidate
 from climbench.store.provenance import file_sha256
 from climbench.tasks.forecasting import IterativeForecasting
 from climbench.tasks.sample import Sample
@@ -87,10 +86,7 @@ def predict(
                 create_store(building, template, _attributes(checkpoint, module, task), layout)
             write_part(building, part, task.part_dimension, start)
             start += part.sizes[task.part_dimension]
-        with warnings.catch_warnings():
-            # Not in the specification of Zarr v3 yet, but what xarray looks for when opening.
-            warnings.filterwarnings("ignore", "Consolidated metadata")
-            zarr.consolidate_metadata(building)
+        consolidate(building)
     shutil.rmtree(path, ignore_errors=True)
     return building.rename(path)
 

@@ -1,18 +1,17 @@
 """Maps of a projected pathway on disk, written member by member."""
 
 import shutil
-import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
-import zarr
 from numpy.typing import NDArray
 
 from climbench.prediction.pathway import Pathway
 from climbench.simulate.emissions import mid_year
 from climbench.store import create_store, encoding, write_part
+from climbench.store.layout import consolidate
 from climbench.tasks import Emulation
 from climbench.tasks.layout import by_variable
 
@@ -50,10 +49,7 @@ class MapsWriter:
         if error is not None:
             shutil.rmtree(self.building, ignore_errors=True)
             return
-        with warnings.catch_warnings():
-            # Not in the specification of Zarr v3 yet, but what xarray looks for when opening.
-            warnings.filterwarnings("ignore", "Consolidated metadata")
-            zarr.consolidate_metadata(self.building)
+        consolidate(self.building)
         shutil.rmtree(self.path, ignore_errors=True)
         self.building.rename(self.path)
 

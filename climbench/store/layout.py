@@ -3,6 +3,7 @@
 import itertools
 import json
 import math
+import warnings
 from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -135,6 +136,14 @@ def create_store(
         consolidated=False,
         encoding={**one_chunk, **{name: dict(entry) for name, entry in encoding.items()}},
     )
+
+
+def consolidate(path: Path | str) -> None:
+    """Write down in one place what a finished group holds: opening it then takes one read."""
+    with warnings.catch_warnings():
+        # Not in the specification of Zarr v3 yet, but what xarray looks for when opening.
+        warnings.filterwarnings("ignore", "Consolidated metadata")
+        zarr.consolidate_metadata(str(path), zarr_format=3)
 
 
 def _placeholder(array: xr.DataArray) -> Any:

@@ -1,7 +1,6 @@
 """Statistics of a store in one pass: streaming, mergeable, blind to NaNs."""
 
 import json
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from climbench.errors import UserError
 from climbench.grids import latitude_weights
+from climbench.store.layout import consolidate
 from climbench.store.moments import Moments
 from climbench.store.opening import read_group
 from climbench.store.positions import as_slice
@@ -343,9 +343,7 @@ def write_statistics(
     ds["statistic"] = ds["statistic"].astype(object)
     ds.attrs = {"period": json.dumps(list(period)), "recipe_hash": recipe_hash}
     ds.to_zarr(path, group="statistics", mode="w", zarr_format=3, consolidated=False)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Consolidated metadata")
-        zarr.consolidate_metadata(str(path), zarr_format=3)
+    consolidate(path)
 
 
 def read_statistics(path: Path | str) -> xr.Dataset:
