@@ -29,6 +29,7 @@ from climbench.evaluation.options import (
     one_of,
 )
 from climbench.evaluation.references import with_references
+from climbench.evaluation.same_stations import at_the_same_stations, names_of_stations
 from climbench.evaluation.scores import MAPS, Bootstrap, scores_dataset
 from climbench.evaluation.source import Source, check_same_grid, content_hash, open_source
 from climbench.evaluation.streaming import Data, accumulate
@@ -175,6 +176,7 @@ def evaluate(
     if time is not None and "prediction_timedelta" not in forecasts.dataset.dims:
         raise UserError(f"{forecasts.label} has no lead times: the option 'time' is for forecasts.")
     forecasts = narrowed(forecasts, variables, levels)
+    target = at_the_same_stations(forecasts, target)
     check_same_grid(forecasts, target)
     if forecasts.of_stations:
         check_regions_of_stations(regions)
@@ -183,6 +185,7 @@ def evaluate(
     forecasts, expected, which_field = without_members(forecasts)
     reference = None if climatology is None else open_source(climatology, "climatology")
     if reference is not None:
+        reference = at_the_same_stations(forecasts, reference)
         check_same_grid(forecasts, reference)
     rare = None if extremes is None else Extremes.parse(extremes)
     if rare is not None:
@@ -272,6 +275,7 @@ def evaluate(
     )
     if rare is not None:
         conventions["extremes"] = extremes_record(rare)
+    conventions["stations"] = names_of_stations(forecasts)
     conventions["truth"], notes = which_truth(target, chosen, data.members)
     notes += which_field
     if pairs.condition == "scenario" and bootstrap:

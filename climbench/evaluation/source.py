@@ -305,9 +305,6 @@ def check_same_grid(first: Source, second: Source) -> None:
     UserError
         With both grids.
     """
-    for one, other in ((first, second), (second, first)):
-        if one.of_stations:
-            _check_same_stations(one, other)
     same = all(
         one.shape == other.shape and np.allclose(one, other, atol=GRID_TOLERANCE)
         for one, other in (
@@ -319,20 +316,6 @@ def check_same_grid(first: Source, second: Source) -> None:
         raise UserError(
             f"The grids differ: {first.label} has {_describe(first)}, {second.label} has "
             f"{_describe(second)}; regrid one of them."
-        )
-
-
-def _check_same_stations(one: Source, other: Source) -> None:
-    if not other.of_stations:
-        raise UserError(
-            f"{one.label} is of stations and {other.label} has maps: bring the maps to the "
-            "stations first, with `climbench stations`."
-        )
-    missing = set(one.dataset["station"].values) - set(other.dataset["station"].values)
-    if missing:
-        raise UserError(
-            f"{other.label} lacks the station '{min(missing)}', which {one.label} has: select the "
-            "same stations."
         )
 
 

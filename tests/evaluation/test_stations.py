@@ -7,7 +7,7 @@ import xarray as xr
 from small_stores import stations
 
 from climbench.errors import UserError
-from climbench.evaluation import evaluate
+from climbench.evaluation import combine, evaluate
 
 TIMES = pd.date_range("2001-01-01", periods=96, freq="1h")
 
@@ -58,6 +58,17 @@ def test_one_place_without_a_name(truth, forecast):
     np.testing.assert_allclose(
         one["score"].squeeze(), np.sqrt(np.mean(errors[:, :, 1] ** 2, axis=0)), rtol=1e-6
     )
+
+
+def test_stations_that_were_observed_and_not_forecast_do_not_count(truth, forecast):
+    predictions, errors = forecast
+    few = predictions.isel(station=[2, 0])
+    scores = evaluate(few, truth, metrics=["rmse"])
+    expected = np.sqrt(np.mean(errors[:, :, [0, 2]] ** 2, axis=(0, 2)))
+    np.testing.assert_allclose(scores["score"].squeeze(), expected, rtol=1e-6)
+    whole = evaluate(predictions, truth, metrics=["rmse"], model="whole")
+    with pytest.raises(UserError, match="'stations' is Lerwick, Oslo in one, Bergen, Lerwick, Os"):
+        combine([scores, whole])
 
 
 def test_what_does_not_fit_is_said(truth, forecast):
