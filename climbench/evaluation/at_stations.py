@@ -27,6 +27,7 @@ from climbench.evaluation.source import (
 )
 from climbench.evaluation.station_bias import StationBias
 from climbench.evaluation.times import TimeConvention, by_time
+from climbench.metrics.circular import DEGREES
 from climbench.metrics.fields import Array
 from climbench.recipes.steps.convert_units import conversion, same_unit
 from climbench.store import disk_full_is_a_user_error
@@ -189,7 +190,7 @@ def _variables(
                 f"{maps.label} has '{name}' in {units[0]} and the stations in {units[1]}: convert "
                 "one of them."
             )
-        if units[0].startswith("degree") and "C" not in units[0] and method == "bilinear":
+        if units[0] in DEGREES and method == "bilinear":
             raise UserError(
                 f"'{name}' is an angle, of which there is no mean between cells: give "
                 "method=nearest, or leave it out with variables=[...]."

@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 
+from climbench.evaluation.angles import angles
 from climbench.evaluation.bands import pictures
 from climbench.evaluation.channels import Channel
 from climbench.evaluation.source import Source
 from climbench.evaluation.vectors import vector_pairs
 from climbench.metrics.bands import PictureScore
+from climbench.metrics.circular import AngleScore
 from climbench.metrics.metric import Metric
 from climbench.metrics.seeps import HEAVY_THRESHOLD, StableEquitableError
 from climbench.metrics.vector import WindVectorError
@@ -32,6 +34,11 @@ def obstacle(metric: Metric, channels: Sequence[Channel], climate: Source | None
         return (
             f"The metric '{metric.name}' needs both components of the wind, such as "
             "u_component_of_wind and v_component_of_wind, in predictions and truth."
+        )
+    if isinstance(metric, AngleScore) and not any(angles(channels)):
+        return (
+            f"The metric '{metric.name}' is of angles: no variable of predictions and truth is in "
+            "degrees."
         )
     if isinstance(metric, PictureScore) and not pictures(channels):
         return (

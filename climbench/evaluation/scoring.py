@@ -11,6 +11,7 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.evaluation.alignment import align, without_truth
+from climbench.evaluation.angles import without_other_units
 from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
 from climbench.evaluation.channels import check_units, find_channels, narrowed, units_assumed
@@ -232,6 +233,7 @@ def evaluate(
         _refuse_missing(state, data)
     if not np.any(state.weight > 0):
         raise UserError(f"{forecasts.label} and {target.label} share no value that is not missing.")
+    state = without_other_units(state, channels)
     state, channels = with_vectors(state, channels, chosen, _names(metrics, WindVectorError))
     state, channels = with_bands(state, channels, chosen)
     if missing == "per_time":

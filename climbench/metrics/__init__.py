@@ -2,6 +2,7 @@
 
 from climbench.metrics import (
     bands,
+    circular,
     climate,
     contingency,
     correlation,
@@ -49,6 +50,7 @@ __all__ = [
     "Statistic",
     "Threshold",
     "bands",
+    "circular",
     "climate",
     "contingency",
     "correlation",

@@ -22,6 +22,11 @@ from climbench.testing.metric_contract import (
 EXCEPTIONS = {
     "auprc": {"an_ensemble_counts_by_its_mean": "members give a probability"},
     "auroc": {"an_ensemble_counts_by_its_mean": "members give a probability"},
+    **{
+        name: {"an_ensemble_counts_by_its_mean": "the mean of angles is that of unit vectors"}
+        | {"scaling": "a circle has 360 degrees, and no other unit"}
+        for name in ("circular_bias", "circular_mae", "circular_rmse")
+    },
     "coverage": {
         "perfect": "its best value is the interval's level",
         "worse_is_worse": "members that move away from the truth take the interval with them",
