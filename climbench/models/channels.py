@@ -42,6 +42,21 @@ def last_input(signature: Signature, sample: Sample) -> Tensor:
     return torch.stack(fields, dim=2)
 
 
+def last_known(signature: Signature, sample: Sample) -> Tensor:
+    """Return the last input of each target channel that is not missing, NaN where all are.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, 1, target, latitude, longitude]``.
+    """
+    known = last_input(signature, sample)
+    for step in range(sample.inputs.shape[1] - 1, 0, -1):
+        before = last_input(signature, sample._replace(inputs=sample.inputs[:, :step]))
+        known = torch.where(known.isnan(), before, known)
+    return known
+
+
 def given(signature: Signature, sample: Sample) -> Tensor:
     r"""Return what the inputs alone say: the last, or the line between two around the targets.
 

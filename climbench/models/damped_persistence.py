@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from climbench.errors import UserError
-from climbench.models.channels import DAYS_PER_YEAR, last_input
+from climbench.models.channels import DAYS_PER_YEAR, last_known
 from climbench.models.closed_form import KeyedClosedForm
 from climbench.tasks.sample import Sample, Signature
 
@@ -18,7 +18,8 @@ class HarmonicRegression(KeyedClosedForm):
 
     With :math:`h(d) = (1, \cos k a, \sin k a, ...)`, :math:`a = 2\pi (d - 1) / 365.25`,
     :math:`k = 1..K`, the sums of :math:`h h^T` and :math:`h y^T` give the climatology
-    :math:`c_y(d) = h(d)^T B_y` of each cell. Missing values count as the training mean.
+    :math:`c_y(d) = h(d)^T B_y` of each cell. At stations a missing value counts nowhere; on maps,
+    where equations of every cell would not fit into memory, it counts as the training mean.
 
     Parameters
     ----------
@@ -38,7 +39,8 @@ class HarmonicRegression(KeyedClosedForm):
         super().__init__(signature)
         self.harmonics = harmonics
         terms, field = 2 * harmonics + 1, (len(signature.targets), *signature.shape)
-        self.register_statistic("gram", 0, terms, terms)
+        self.gaps_count = signature.layout == "stations"
+        self.register_statistic("gram", 0, terms, terms, *(field if self.gaps_count else (1, 1, 1)))
         self.register_statistic("target_moment", 0, terms, *field)
         self.register_buffer("target_fit", torch.zeros(0, terms, *field))
 
@@ -57,11 +59,17 @@ class HarmonicRegression(KeyedClosedForm):
     def accumulate(self, sample: Sample) -> None:
         """Add the targets to the sums of their lead time and hour."""
         keys, season = self.rows(sample)
-        slots, targets = self.slots(keys), sample.targets.flatten(0, 1).nan_to_num(0.0).double()
+        slots, targets = self.slots(keys), sample.targets.flatten(0, 1).double()
+        known = self.known(sample) if self.gaps_count else torch.ones_like(targets[:, :1, :1, :1])
+        targets = torch.where(known > 0, targets, 0.0).nan_to_num(0.0)
         for slot in torch.unique(slots).tolist():
-            own = slots == slot
-            self.gram[slot] += season[own].T @ season[own]
-            self.target_moment[slot] += torch.einsum("nt,n...->t...", season[own], targets[own])
+            own, at = slots == slot, season[slots == slot]
+            self.gram[slot] += torch.einsum("ns,nt,n...->st...", at, at, known[own])
+            self.target_moment[slot] += torch.einsum("nt,n...->t...", at, targets[own])
+
+    def known(self, sample: Sample) -> Tensor:
+        """Return 1 for targets that are learnt from, else 0 ``[batch * lead, target, ...]``."""
+        return sample.targets.flatten(0, 1).isfinite().double()
 
     def solve(self) -> None:
         """Set ``target_fit [key, term, target, latitude, longitude]``."""
@@ -69,8 +77,9 @@ class HarmonicRegression(KeyedClosedForm):
 
     def regress(self, moment: Tensor) -> Tensor:
         """Return the coefficients of the harmonics ``[key, term, ...]``, the least of several."""
-        inverse = torch.linalg.pinv(self.gram, hermitian=True)
-        return torch.einsum("kst,kt...->ks...", inverse, moment)
+        inverse = torch.linalg.pinv(self.gram.movedim((1, 2), (-2, -1)), hermitian=True)
+        every = inverse.expand(-1, *moment.shape[2:], -1, -1)
+        return torch.einsum("k...st,kt...->ks...", every, moment).contiguous()
 
     def known_slots(self, keys: Tensor) -> Tensor:
         """Return the slot of the same lead time and the nearest hour round the clock.
@@ -127,7 +136,8 @@ class DampedPersistence(HarmonicRegression):
 
     with one coefficient for each cell, channel and lead time, and anomalies :math:`x', y'` from
     the harmonics of the training period of their hour of the day. Both come from one pass: what
-    the sums hold beyond the harmonics is the sum of anomalies (Frisch and Waugh).
+    the sums hold beyond the harmonics is the sum of anomalies (Frisch and Waugh). At stations a
+    pair that misses one of both counts nowhere, and a missing input has no anomaly.
 
     Parameters
     ----------
@@ -146,6 +156,8 @@ class DampedPersistence(HarmonicRegression):
     Lorenz (1973), On the existence of extended range predictability, J. Appl. Meteor. 12,
     543-546; Frisch and Waugh (1933), Econometrica 1, 387-401.
     """
+
+    takes_missing_inputs = True
 
     input_moment: Tensor
     input_square: Tensor
@@ -172,15 +184,27 @@ class DampedPersistence(HarmonicRegression):
         """Add targets, last inputs and their products to the sums of their lead time and hour."""
         super().accumulate(sample)
         keys, season = self.rows(sample)
-        slots, targets = self.slots(keys), sample.targets.flatten(0, 1).nan_to_num(0.0).double()
-        last = last_input(self.signature, sample).double()
-        last = last.expand(-1, sample.lead_time.shape[1], -1, -1, -1).flatten(0, 1)
+        slots, targets = self.slots(keys), sample.targets.flatten(0, 1).double()
+        last = self.last(sample).double()
+        if self.gaps_count:
+            known = self.known(sample) > 0
+            last, targets = (torch.where(known, each, 0.0) for each in (last, targets))
+        last, targets = last.nan_to_num(0.0), targets.nan_to_num(0.0)
         for slot in torch.unique(slots).tolist():
             own = slots == slot
             x, y = last[own], targets[own]
             self.input_moment[slot] += torch.einsum("nt,n...->t...", season[own], x)
             self.input_square[slot] += (x**2).sum(0)
             self.product[slot] += (x * y).sum(0)
+
+    def known(self, sample: Sample) -> Tensor:
+        """Return 1 for pairs of which both are there, else 0."""
+        return super().known(sample) * self.last(sample).isfinite()
+
+    def last(self, sample: Sample) -> Tensor:
+        """Return the last input at every lead ``[batch * lead, target, latitude, longitude]``."""
+        fields = last_known(self.signature, sample)
+        return fields.expand(-1, sample.lead_time.shape[1], -1, -1, -1).flatten(0, 1)
 
     def solve(self) -> None:
         """Set the climatology, the damping of each key, and what both make of the last input."""
@@ -203,4 +227,13 @@ class DampedPersistence(HarmonicRegression):
         keys, _ = self.rows(sample)
         damping = self.damping[self.known_slots(keys)]
         damping = damping.reshape(*sample.lead_time.shape, *self.damping.shape[1:])
-        return self.at(self.departure_fit, sample) + damping * last_input(self.signature, sample)
+        last = last_known(self.signature, sample)
+        if not self.gaps_count:
+            last = last.nan_to_num(0.0)
+        answer = self.at(self.departure_fit, sample) + damping * last
+        missing = last.isnan()
+        return (
+            torch.where(missing, self.at(self.target_fit, sample), answer)
+            if missing.any()
+            else answer
+        )

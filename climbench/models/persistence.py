@@ -3,13 +3,16 @@
 from torch import Tensor
 
 from climbench.errors import UserError
-from climbench.models.channels import last_input
+from climbench.models.channels import last_known
 from climbench.models.closed_form import ClosedForm
 from climbench.tasks.sample import Sample, Signature
 
 
 class Persistence(ClosedForm):
     r"""Answer every lead with the last input, :math:`\hat y(t + \tau) = x(t)`.
+
+    Where that is missing it is the last one of the history that is not, and the training mean
+    where all are.
 
     Parameters
     ----------
@@ -23,6 +26,7 @@ class Persistence(ClosedForm):
     """
 
     layouts = ("map", "stations")
+    takes_missing_inputs = True
 
     def __init__(self, signature: Signature) -> None:
         super().__init__(signature)
@@ -41,5 +45,5 @@ class Persistence(ClosedForm):
 
     def forward(self, sample: Sample) -> Tensor:
         """Return the last input at every lead ``[batch, lead, target, latitude, longitude]``."""
-        last = last_input(self.signature, sample)
+        last = last_known(self.signature, sample).nan_to_num(0.0)
         return last.expand(-1, sample.lead_time.shape[1], -1, -1, -1)

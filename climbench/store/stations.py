@@ -1,11 +1,55 @@
 """Stores without a map: stations, or one place, are the cells of a single row."""
 
+import itertools
+from collections.abc import Iterable
+
 import numpy as np
 import xarray as xr
 
 STATION = "station"
 PLACE = "latitude", "longitude", "altitude"
+SAME = 0.99  # share of common values that are equal, from which on two records are one
+LEAST = 500  # common values that are needed to tell
+SAMPLE = 5000  # times that are looked at
+FEW_VALUES = 30  # different ones: of rain, say, many are equal by chance
+MOST_PAIRS = 80_000  # all of 400 stations
 ALONE = "-"  # the name of the one place of a store without stations
+
+
+def sharing_one_record(ds: xr.Dataset, pairs: Iterable[tuple[int, int]]) -> list[str]:
+    """Return which pairs of stations have the same values, as words with names and variables.
+
+    Variables of many values are compared, over the first years; of too many pairs none is.
+
+    Parameters
+    ----------
+    ds
+        Variables along ``time`` and ``station``.
+    pairs
+        Positions of two stations each.
+
+    Examples
+    --------
+    >>> record = np.sin(np.arange(600.0))
+    >>> ds = xr.Dataset({"t": (("time", "station"), np.stack([record, 0 * record, record], 1))})
+    >>> sharing_one_record(ds.assign_coords(station=["a", "b", "c"]), [(0, 1), (0, 2)])
+    ['a and c (t)']
+    """
+    pairs = list(itertools.islice(pairs, MOST_PAIRS + 1))
+    found: dict[tuple[int, int], list[str]] = {}
+    for label, array in ds.data_vars.items() if len(pairs) <= MOST_PAIRS else ():
+        if not {"time", STATION} == set(array.dims):
+            continue
+        values = array.isel(time=slice(0, SAMPLE)).transpose("time", STATION).values
+        if len(np.unique(values[np.isfinite(values)])) < FEW_VALUES:
+            continue
+        for one, other in pairs:
+            common = np.isfinite(values[:, one]) & np.isfinite(values[:, other])
+            equal = values[common, one] == values[common, other]
+            if equal.size >= LEAST and equal.mean() >= SAME:
+                found.setdefault((one, other), []).append(str(label))
+    names = ds[STATION].values
+    return [f"{names[one]} and {names[two]} ({', '.join(v)})" for (one, two), v in found.items()]
 
 
 def has_map(ds: xr.Dataset) -> bool:

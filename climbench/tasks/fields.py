@@ -15,6 +15,7 @@ from climbench.store import open_store, read_channel, store_hash
 from climbench.store.moments import Moments
 from climbench.store.reader import blocks
 from climbench.store.reading import Reading
+from climbench.store.stations import STATION, has_map
 from climbench.tasks.calendar_channels import CALENDAR_CHANNELS
 from climbench.tasks.timeline import Timeline
 
@@ -137,11 +138,13 @@ class Fields:
         return moments
 
 
-def cells_of(path: Path, ds: xr.Dataset) -> str | None:
-    """Return what tells a store whose rows were turned from the store itself; None for itself."""
+def cells_of(path: Path, ds: xr.Dataset) -> str | list[str] | None:
+    """Return what tells the cells of a dataset from those of its store; None for the same."""
     whole = open_store(path)
-    if "latitude" not in whole.dims:  # stations, which are taken as they are
-        return None
+    if not has_map(whole):
+        names = [str(name) for name in ds[STATION].values]
+        same = STATION not in whole.dims or names == [str(each) for each in whole[STATION].values]
+        return None if same else names
     return None if np.array_equal(whole["latitude"], ds["latitude"]) else "northward"
 
 

@@ -1,8 +1,10 @@
 """Forecasts without a map: at weather stations, or of the parameters of one place."""
 
+import itertools
+import warnings
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import xarray as xr
@@ -11,7 +13,13 @@ from numpy.typing import NDArray
 from climbench.errors import UserError, nearest
 from climbench.store import open_store
 from climbench.store.moments import Moments
-from climbench.store.stations import STATION, as_one_row, as_stations, has_map
+from climbench.store.stations import (
+    STATION,
+    as_one_row,
+    as_stations,
+    has_map,
+    sharing_one_record,
+)
 from climbench.store.time_axis import HOURS_PER_YEAR
 from climbench.tasks.climatology import climatology_of_values
 from climbench.tasks.forecasting import DirectForecasting
@@ -31,6 +39,8 @@ class SeriesForecasting(DirectForecasting):
 
     Parameters
     ----------
+    stations
+        Names of those that the task is of; by default all.
     held_out
         Stations that no model may learn from: in training and validation their values are
         missing, and only they are scored. The other options are those of
@@ -43,22 +53,19 @@ class SeriesForecasting(DirectForecasting):
         training period, or a target never changes there.
     """
 
+    stations: tuple[str, ...] = ()
     held_out: tuple[str, ...] = ()
 
     required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "persistence")
 
     def __post_init__(self) -> None:
-        self.held_out = tuple(self.held_out)
+        self.stations, self.held_out = tuple(self.stations), tuple(self.held_out)
         super().__post_init__()
-        known = [str(name) for name in self.dataset[STATION].values]
-        for name in self.held_out:
-            if name not in known:
-                raise UserError(
-                    f"option 'held_out': store {self.store.name} has no station '{name}': "
-                    f"{nearest(name, known)}"
-                )
-        if self.held_out and set(self.held_out) == set(known):
+        known = self._known("held_out", self.held_out, self.dataset[STATION].values)
+        if self.held_out and set(self.held_out) == known:
             raise UserError("option 'held_out' names every station: leave some to learn from")
+        if self.held_out:
+            self._warn_of_twins()
 
     def open(self) -> xr.Dataset:
         """Return the stations of the store as one row of cells."""
@@ -70,7 +77,36 @@ class SeriesForecasting(DirectForecasting):
             )
         if self.region is not None:
             raise UserError("option 'region' is for maps: leave it out")
+        if self.stations:
+            there = self.records.coords.get(STATION, xr.DataArray([], dims=STATION))
+            self._known("stations", self.stations, there.values)
+            self.records = self.records.sel({STATION: list(self.stations)})
         return as_one_row(self.records)
+
+    def _known(self, option: str, wanted: tuple[str, ...], there: NDArray[Any]) -> set[str]:
+        """Return the names of the stations there are, refusing others that are wanted."""
+        known = [str(name) for name in there]
+        for at, name in enumerate(wanted):
+            if name not in known:
+                raise UserError(
+                    f"option '{option}': store {self.store.name} has no station '{name}': "
+                    + (nearest(name, known) if known else "it is of one place, leave it out")
+                )
+            if name in wanted[:at]:
+                raise UserError(f"option '{option}' names the station '{name}' twice.")
+        return set(known)
+
+    def _warn_of_twins(self) -> None:
+        """Warn of stations that are held out but whose record is learnt from."""
+        hidden, seen = np.flatnonzero(~self.learnt_from), np.flatnonzero(self.learnt_from)
+        found = sharing_one_record(self.records, itertools.product(hidden, seen))
+        if found:
+            warnings.warn(
+                f"option 'held_out': stations share one record with others that are learnt from: "
+                f"{'; '.join(found)}; hold both out.",
+                UserWarning,
+                stacklevel=2,
+            )
 
     @cached_property
     def signature(self) -> Signature:

@@ -9,7 +9,7 @@ import torch
 from climbench.errors import UserError
 from climbench.models.damped_persistence import DampedPersistence, HarmonicClimatology
 from climbench.models.ridge import take
-from climbench.testing.model_contract import GLOBAL, random_sample
+from climbench.testing.model_contract import GLOBAL, STATIONS, random_sample
 
 QUESTION = replace(GLOBAL, leads=1, history=1, forcings=(), static=())
 TURN = 2 * np.pi / 365.25
@@ -100,3 +100,34 @@ def test_an_unknown_lead_time_and_an_absent_input_are_refused():
         model(sample._replace(lead_time=sample.lead_time * 2))
     with pytest.raises(UserError, match="'geopotential_500' among the task's inputs"):
         DampedPersistence(replace(QUESTION, inputs=("temperature_850",)))
+
+
+def test_at_stations_a_missing_value_counts_nowhere():
+    """Against ordinary least squares over the pairs of one station that are there."""
+    sample, _, _ = red_noise(365)
+    drawn = torch.Generator().manual_seed(1)
+    gaps = sample._replace(
+        inputs=sample.inputs[..., :1, :5].clone(), targets=sample.targets[..., :1, :5].clone()
+    )
+    for fields in (gaps.inputs, gaps.targets):
+        fields[torch.rand(fields.shape, generator=drawn) < 0.2] = torch.nan
+    at_stations = replace(
+        STATIONS, leads=1, history=1, forcings=(), inputs=QUESTION.inputs, targets=QUESTION.targets
+    )
+    gaps = gaps._replace(static=gaps.static[..., :1, :5])
+    model = fitted(DampedPersistence(at_stations), gaps)
+    answer = model(gaps)[:, 0].double().numpy()
+    turns = [k * TURN * (gaps.day_of_year[:, 0].numpy() - 1) for k in range(1, 5)]
+    season = np.stack([np.ones(364), *(f(t) for t in turns for f in (np.cos, np.sin))], 1)
+    for target, station in np.ndindex(2, 5):
+        name = QUESTION.inputs.index(QUESTION.targets[target])
+        x = gaps.inputs[:, 0, name, 0, station].double().numpy()
+        y = gaps.targets[:, 0, target, 0, station].double().numpy()
+        both = np.isfinite(x) & np.isfinite(y)
+        table = np.column_stack([season, np.nan_to_num(x)])
+        fit = np.linalg.lstsq(table[both], y[both], rcond=None)[0]
+        shown = np.isfinite(x)
+        found = answer[:, target, 0, station]
+        np.testing.assert_allclose(found[shown], (table @ fit)[shown], atol=2e-4)
+        climate = np.linalg.lstsq(season[both], y[both], rcond=None)[0]
+        np.testing.assert_allclose(found[~shown], (season @ climate)[~shown], atol=2e-4)

@@ -1,5 +1,7 @@
 """Forecasts at stations and of single series: gaps, durations, stations that are held out."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -82,6 +84,29 @@ def test_predictions_lie_along_the_stations(network):
     assert part["latitude"].dims == ("station",)
 
 
+def test_only_some_stations_in_the_order_that_is_asked_for(network):
+    whole, few = task(network), task(network, stations=("Lerwick", "Oslo"))
+    assert few.signature.stations == ("Lerwick", "Oslo")
+    assert few.signature.places[0] == (60.2, 358.9, 80.0)
+    both = [each.split("train").__getitems__(range(20)) for each in (whole, few)]
+    np.testing.assert_array_equal(both[0].targets[..., [2, 0]], both[1].targets)
+    assert few.truth()["station"].values.tolist() == ["Lerwick", "Oslo"]
+    assert few.hash != whole.hash
+    one = task(network, stations=("Oslo",), lead_times=(24, 240))
+    assert one.split("test").__getitems__([0]).targets.shape == (1, 2, 2, 1, 1)
+
+
+def test_a_record_on_both_sides_of_the_split_is_warned_of(tmp_path):
+    shared = stations(HOURLY)
+    shared["2m_temperature"][:, 2] = shared["2m_temperature"][:, 0]
+    store = write_store(tmp_path / "twins", shared)
+    with pytest.warns(UserWarning, match=r"Lerwick and Oslo \(2m_temperature\); hold both out"):
+        task(store, held_out=("Lerwick",))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        task(store, held_out=("Lerwick", "Oslo"))
+
+
 def test_one_place_and_leads_of_minutes(tmp_path):
     times = pd.date_range("2001-01-01", "2001-03-31T23:50", freq="10min")
     one = stations(times).isel(station=0, drop=True)
@@ -125,6 +150,9 @@ def test_nothing_to_learn_is_said(tmp_path, spoil, sentence):
     [
         ({"held_out": ("Bergn",)}, "no station 'Bergn': .*Bergen"),
         ({"held_out": ("Oslo", "Bergen", "Lerwick")}, "names every station"),
+        ({"stations": ("Osl",)}, "'stations': store network has no station 'Osl': .*Oslo"),
+        ({"stations": ("Oslo", "Oslo")}, "names the station 'Oslo' twice"),
+        ({"stations": ("Oslo",), "held_out": ("Bergen",)}, "no station 'Bergen'"),
         ({"region": "Europe"}, "'region' is for maps"),
         ({"lead_times": ("10min",)}, "0.166667 h is no positive multiple of the store's step, 1 h"),
         ({"lead_times": ("soon",)}, "'lead_times' = soon is no duration"),

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError, nearest
+from climbench.store.stations import sharing_one_record
 
 Places = dict[str, tuple[float | None, float | None, float | None]]
 ATTRIBUTES = {
@@ -15,10 +16,6 @@ ATTRIBUTES = {
     "longitude": {"standard_name": "longitude", "units": "degrees_east"},
     "altitude": {"standard_name": "altitude", "units": "m"},
 }
-SAME = 0.99  # share of common values that are equal, from which on two records are one
-LEAST = 500  # common values that are needed to tell
-SAMPLE = 5000  # times that are looked at
-MANY = 400  # stations, beyond which not every pair is compared
 
 
 def with_places(
@@ -57,25 +54,12 @@ def with_places(
 def twins(dataset: xr.Dataset) -> xr.Dataset:
     """Return a dataset that says which stations share one record, and warn of them.
 
-    Such stations must not be split between training and test. Each variable of many values is
-    compared; the names of the pairs come into the attribute ``comment``.
+    Such stations must not be split between training and test. The names of the pairs come into
+    the attribute ``comment``.
     """
-    names = [str(name) for name in dataset["station"].values]
-    if not 2 <= len(names) <= MANY:
-        return dataset
-    found: dict[tuple[str, str], list[str]] = {}
-    for label, array in dataset.data_vars.items():
-        values = array.isel(time=slice(0, SAMPLE)).values
-        if len(np.unique(values[np.isfinite(values)])) < 30:
-            continue  # of few values, such as rain, many are equal by chance
-        for one, other in combinations(range(len(names)), 2):
-            common = np.isfinite(values[:, one]) & np.isfinite(values[:, other])
-            equal = values[common, one] == values[common, other]
-            if equal.size >= LEAST and equal.mean() >= SAME:
-                found.setdefault((names[one], names[other]), []).append(str(label))
+    found = sharing_one_record(dataset, combinations(range(dataset.sizes["station"]), 2))
     if not found:
         return dataset
-    pairs = [f"{one} and {other} ({', '.join(v)})" for (one, other), v in found.items()]
-    words = f"stations that share one record: {'; '.join(pairs)}"
+    words = f"stations that share one record: {'; '.join(found)}"
     warnings.warn(f"{words}: keep them on one side of a split.", UserWarning, stacklevel=2)
     return dataset.assign_attrs(comment=words)
