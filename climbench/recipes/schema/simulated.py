@@ -22,6 +22,22 @@ class SimulatedAtmosphere(Strict):
     seed: int = 0
 
 
+class SimulatedStations(Strict):
+    """Weather stations of the embedded planet, hour by hour from 2000-01-01 on.
+
+    Attributes
+    ----------
+    stations
+        How many.
+    seed
+        Of places, weather and gaps; the same seed gives the same bytes.
+    """
+
+    kind: Literal["simulated_stations"]
+    stations: Annotated[int, Field(ge=1, le=5000)] = 64
+    seed: int = 0
+
+
 class SimulatedEarth(Strict):
     """The embedded planet's climate under emission scenarios, year by year.
 

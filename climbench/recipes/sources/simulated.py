@@ -12,7 +12,12 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from climbench.errors import UserError
-from climbench.recipes.schema import Recipe, SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema import (
+    Recipe,
+    SimulatedAtmosphere,
+    SimulatedEarth,
+    SimulatedStations,
+)
 from climbench.recipes.sources.source import Input, Opened, Surroundings
 from climbench.simulate.atmosphere import Atmosphere
 from climbench.simulate.earth import simulate_climate
@@ -117,7 +122,7 @@ def open_atmosphere(
     for name, field in atmosphere.static().items():
         data[name] = (("latitude", "longitude"), field, variable(name).attributes)
     dataset = with_axes(xr.Dataset(data, {"time": time, **coordinates}))
-    return Opened(dataset, (_identity(source),))
+    return Opened(dataset, (identity(source),))
 
 
 def _block(shard: int) -> int:
@@ -154,7 +159,7 @@ def open_earth(source: SimulatedEarth, recipe: Recipe, surroundings: Surrounding
         labels = xr.Variable("source_id", [f"planet-{model}" for model in models])
         fields = [one[source.variables] for one in datasets]
         dataset = forcings.merge(xr.concat([*fields], labels, join="exact"))
-    return Opened(with_axes(dataset), (_identity(source),))
+    return Opened(with_axes(dataset), (identity(source),))
 
 
 def _earth(source: SimulatedEarth, model: int, forcings: xr.Dataset) -> xr.Dataset:
@@ -225,7 +230,8 @@ def with_axes(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords(named)
 
 
-def _identity(source: SimulatedAtmosphere | SimulatedEarth) -> Input:
+def identity(source: SimulatedAtmosphere | SimulatedEarth | SimulatedStations) -> Input:
+    """Return what stands for the source in a store's provenance."""
     options = source.model_dump(mode="json", exclude={"kind"})
     text = "&".join(f"{key}={value}" for key, value in sorted(options.items()))
     address = f"climbench:{source.kind}?{text}"
