@@ -15,6 +15,23 @@ from climbench.models.ensemble_losses import mean_over_valid
 from climbench.tasks.sample import Sample, Signature
 
 
+def check_layout(node: Mapping[str, Any], signature: Signature) -> None:
+    """Refuse a network that needs a map where there is none, and the other way round.
+
+    Raises
+    ------
+    UserError
+        With what the network is for, and what the task is of.
+    """
+    known = getattr(locate(str(node.get("_target_"))), "layouts", ("map",))
+    if signature.layout not in known:
+        raise UserError(
+            f"{str(node['_target_']).rsplit('.', 1)[-1]} answers questions of "
+            f"{' and '.join(known)}, and this task is one of {signature.layout}: "
+            "`climbench list models` shows what each model is for."
+        )
+
+
 def build_backbone(owner: str, node: Mapping[str, Any], signature: Signature) -> nn.Module:
     """Return the network that the option ``backbone`` of a wrapper describes.
 
@@ -38,6 +55,7 @@ def build_backbone(owner: str, node: Mapping[str, Any], signature: Signature) ->
             f"{owner}: option 'backbone' with _target_ '{target}' is no network of climbench: "
             "name one that takes a 'signature', such as climbench.models.resnet.ResNet."
         )
+    check_layout(node, signature)
     network = instantiate(node, signature=signature)
     if hasattr(network, "fit_first"):
         raise UserError(

@@ -75,6 +75,8 @@ class GaussianHead(nn.Module):
     forecasts, Mon. Wea. Rev. 146 (CRPS).
     """
 
+    layouts = ("map", "stations")
+
     def __init__(
         self,
         signature: Signature,

@@ -37,7 +37,7 @@ def distances(signature: Signature) -> Tensor:
     north, east, _ = torch.tensor(signature.places, dtype=torch.float64).deg2rad().T
     half = torch.sin((north[:, None] - north) / 2).square()
     half = half + north.cos()[:, None] * north.cos() * torch.sin((east[:, None] - east) / 2) ** 2
-    return 2 * EARTH_RADIUS * half.clamp(0, 1).sqrt().asin()
+    return torch.as_tensor(2 * EARTH_RADIUS * half.clamp(0, 1).sqrt().asin())
 
 
 def distance_graph(signature: Signature) -> Tensor:
@@ -126,7 +126,7 @@ def scaled_laplacian(graph: Tensor) -> Tensor:
     unit = torch.eye(len(bare), dtype=bare.dtype)
     laplacian = unit - root[:, None] * bare * root
     largest = torch.linalg.eigvalsh(laplacian)[-1].clamp(min=1e-6)
-    return 2 * laplacian / largest - unit
+    return torch.as_tensor(2 * laplacian / largest - unit)
 
 
 def _reach(apart: Tensor) -> Tensor:

@@ -139,7 +139,7 @@ class StationWeather:
 
     def _day(self, day: int, hours: Array) -> dict[str, NDArray[np.float32]]:
         """Return the hours of one day; noise and gaps are drawn for the whole of it."""
-        every = 24.0 * day + np.arange(24)
+        every = np.arange(24.0 * day, 24.0 * day + 24)
         drawn = np.random.default_rng([self.seed, 3, day])
         values = self._values(every, drawn)
         found = {}

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from climbench.config import instantiate, locate
 from climbench.errors import UserError
+from climbench.models.backbone import check_layout
 from climbench.tasks.sample import Sample, Signature
 
 
@@ -24,7 +25,7 @@ def build_network(node: Mapping[str, Any], signature: Signature) -> nn.Module:
     UserError
         If the target or an option is wrong, or what is built is no ``torch.nn.Module``.
     """
-    _check_layout(node, signature)
+    check_layout(node, signature)
     knows_samples = "signature" in inspect.signature(locate(str(node.get("_target_")))).parameters
     for key, value in node.items():
         if isinstance(value, int) and value < 0:
@@ -37,17 +38,6 @@ def build_network(node: Mapping[str, Any], signature: Signature) -> nn.Module:
     if not isinstance(network, nn.Module):
         raise UserError(f"_target_ '{node['_target_']}' builds no torch.nn.Module.")
     return network if knows_samples else ImageNetwork(network, signature)
-
-
-def _check_layout(node: Mapping[str, Any], signature: Signature) -> None:
-    """Refuse a network that needs a map where there is none, and the other way round."""
-    known = getattr(locate(str(node.get("_target_"))), "layouts", ("map",))
-    if signature.layout not in known:
-        raise UserError(
-            f"{str(node['_target_']).rsplit('.', 1)[-1]} answers questions of "
-            f"{' and '.join(known)}, and this task is one of {signature.layout}: "
-            "`climbench list models` shows what each model is for."
-        )
 
 
 class ImageNetwork(nn.Module):

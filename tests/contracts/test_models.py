@@ -37,6 +37,7 @@ TINY_GAUSSIAN = {
     "_target_": "climbench.models.gaussian_head.GaussianHead",
     "backbone": TINY_RESNET,
 }
+TINY_LSTM = {"_target_": "climbench.models.recurrent.RecurrentNetwork", "hidden": 8, "layers": 1}
 TINY_VIT = {"_target_": "climbench.models.vit.ViT", "patch_size": 4, "embed_dim": 16, "depth": 1}
 OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/models instead
     "resnet": {"hidden_channels": 16, "blocks": 2},
@@ -81,6 +82,7 @@ OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/m
     "resnet_on_linear_small": {"backbone": TINY_RESNET},
     "noise_conditioned": {"backbone": TINY_VIT, "noise": 4, "members": 2},
     "noise_conditioned_small": {"backbone": TINY_RESNET, "noise": 4, "members": 2},
+    "quantile_lstm": {"backbone": TINY_LSTM, "quantiles": 3},
     "diffusion": {"backbone": TINY_RESNET, "levels": 2},
     "diffusion_small": {"backbone": TINY_RESNET, "levels": 2},
 }
@@ -117,8 +119,11 @@ def config(name: str) -> ModelConfig:
 
 
 def layouts(name: str) -> tuple[str, ...]:
-    """What a model answers questions of: maps, where it does not say anything else."""
-    return getattr(locate(config(name).network["_target_"]), "layouts", ("map",))
+    """What a model answers questions of: maps, where neither it nor its backbone says else."""
+    network = config(name).network
+    kinds = [network, *([network["backbone"]] if "backbone" in network else [])]
+    known = [getattr(locate(kind["_target_"]), "layouts", ("map",)) for kind in kinds]
+    return tuple(layout for layout in known[0] if all(layout in each for each in known))
 
 
 ON_MAPS = sorted(name for name in CONFIGS if "map" in layouts(name))
