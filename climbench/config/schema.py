@@ -19,18 +19,22 @@ class OptimizerConfig(Options):
     """How a network's weights are fitted (conf/model/*.yaml, key ``optimizer``).
 
     ``warmup_fraction`` is the share of all steps during which the learning rate rises linearly;
-    after it, ``cosine`` lowers the rate to zero, ``constant`` keeps it, and ``exponential`` lowers
-    it smoothly by ``factor_per_epoch``. ``betas`` are the decays of Adam's two running means. With
-    ``average_decay`` the weights that are validated and kept are running means of the trained
-    ones, see :class:`climbench.training.averaging.RunningMean`.
+    after it, ``cosine`` lowers the rate to zero, ``constant`` keeps it, ``exponential`` lowers
+    it smoothly by ``factor_per_epoch``, and ``cyclic`` lets it rise from ``lowest_share`` of itself
+    and fall back in each ``cycle_epochs``, half as high each time (Smith 2017, triangular2).
+    ``betas`` are the decays of Adam's two running means. With ``average_decay`` the weights that
+    are validated and kept are running means of the trained ones, see
+    :class:`climbench.training.averaging.RunningMean`.
     """
 
-    name: Literal["adam", "adamw", "rmsprop", "sgd"] = "adamw"
+    name: Literal["adam", "adamw", "radam", "rmsprop", "sgd"] = "adamw"
     learning_rate: float = Field(gt=0)
     weight_decay: float = Field(default=0.0, ge=0)
     warmup_fraction: float = Field(default=0.0, ge=0, lt=1)
-    schedule: Literal["cosine", "constant", "exponential"] = "cosine"
+    schedule: Literal["cosine", "constant", "exponential", "cyclic"] = "cosine"
     factor_per_epoch: float | None = Field(default=None, gt=0, le=1)
+    cycle_epochs: float | None = Field(default=None, gt=0)
+    lowest_share: float = Field(default=0.1, ge=0, lt=1)
     gradient_clip: float | None = Field(default=1.0, gt=0)
     betas: tuple[Decay, Decay] | None = None
     average_decay: Decay | None = None
@@ -41,6 +45,8 @@ class OptimizerConfig(Options):
             raise ValueError(
                 "'schedule: exponential' and 'factor_per_epoch' go together: give both or none"
             )
+        if (self.schedule == "cyclic") != (self.cycle_epochs is not None):
+            raise ValueError("'schedule: cyclic' and 'cycle_epochs' go together: give both or none")
         if self.betas is not None and self.name not in ("adam", "adamw"):
             raise ValueError(f"'betas' are options of adam and adamw, not of {self.name}")
         return self

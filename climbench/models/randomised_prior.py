@@ -10,6 +10,8 @@ from torch import Tensor, nn
 
 from climbench.config import instantiate, locate
 from climbench.errors import UserError, nearest
+from climbench.models.backbone import check_layout
+from climbench.models.hashed_noise import uniform
 from climbench.tasks.sample import Sample, Signature
 
 
@@ -130,7 +132,7 @@ class MultiFidelityPrior(RandomisedPrior):
 
     A member has two pairs of network and prior. The first maps the inputs to the targets of the
     low-fidelity climate models; the second sees nothing but its answer, and maps it to those of
-    all others. The loss is
+    all others (with ``sees_inputs``, the inputs too). The loss is
     :math:`\mathrm{MSE}_\mathrm{high} + \alpha\, \mathrm{MSE}_\mathrm{low}`, each over the samples
     of its own source; no gradient of the first term reaches the first network. Every answer is
     the second network's.
@@ -145,6 +147,8 @@ class MultiFidelityPrior(RandomisedPrior):
         Climate models of low fidelity. By default none: then all samples teach both networks.
     low_fidelity_weight
         The factor :math:`\alpha`.
+    sees_inputs
+        Whether the second network sees the inputs beside the first one's answer.
 
     Raises
     ------
@@ -167,13 +171,24 @@ class MultiFidelityPrior(RandomisedPrior):
         refining_network: dict[str, Any] | None = None,
         low_fidelity: tuple[str, ...] = (),
         low_fidelity_weight: float = 1.0,
+        sees_inputs: bool = False,
     ) -> None:
         super().__init__(signature, network, members, prior_scale, share, seed)
         self.low = _places(low_fidelity, signature.climate_models)
-        self.low_fidelity_weight = low_fidelity_weight
+        self.low_fidelity_weight, self.sees_inputs = low_fidelity_weight, sees_inputs
+        if sees_inputs and signature.history != signature.leads:
+            raise UserError(
+                "option 'sees_inputs' puts inputs beside answers: it needs as many steps of "
+                "history as lead times."
+            )
         answered = replace(
-            signature, inputs=signature.targets, forcings=(), static=(), history=signature.leads
+            signature,
+            inputs=signature.targets + (self._others(signature) if sees_inputs else ()),
+            forcings=(),
+            static=(),
+            history=signature.leads,
         )
+        self.beside = [signature.inputs.index(name) for name in self._others(signature)]
         self.refinement = nn.ModuleList(
             PriorMember(refining_network or network, answered, prior_scale) for _ in range(members)
         )
@@ -182,9 +197,16 @@ class MultiFidelityPrior(RandomisedPrior):
         """Return the high-fidelity answer of one member, shaped like :meth:`forward`."""
         return self.refine(self.ensemble[member](sample), sample, member)
 
+    @staticmethod
+    def _others(signature: Signature) -> tuple[str, ...]:
+        """Return the inputs that are no targets."""
+        return tuple(name for name in signature.inputs if name not in signature.targets)
+
     def refine(self, first: Tensor, sample: Sample, member: int) -> Tensor:
-        """Return the high-fidelity answer that follows from the low-fidelity one alone."""
+        """Return the high-fidelity answer that follows from the low-fidelity one."""
         nothing = first[:, :, :0]
+        if self.sees_inputs:
+            first = torch.cat([first, sample.inputs[:, :, self.beside].to(first)], dim=2)
         asked = sample._replace(inputs=first, forcings=nothing, static=nothing[0, 0])
         answer: Tensor = self.refinement[member](asked)
         return answer
@@ -221,45 +243,6 @@ def squared_error(answer: Tensor, sample: Sample, weights: Tensor, counts: Tenso
     return (each * counts).sum() / counts.sum().clamp(min=1.0)
 
 
-def uniform(index: Tensor, member: int, seed: int) -> Tensor:
-    """Return a number between 0 and 1 for each sample, fixed by (seed, member, index) alone.
-
-    Parameters
-    ----------
-    index
-        Place in the split, int64 ``[batch]``.
-    member, seed
-        Not negative.
-
-    Returns
-    -------
-    torch.Tensor
-        float64 ``[batch]``.
-
-    References
-    ----------
-    Steele, Lea and Flood (2014), Fast splittable pseudorandom number generators, OOPSLA (the
-    finaliser of SplitMix64; int64 wraps round as it should).
-    """
-    golden = 0x9E3779B97F4A7C15 - 2**64
-    state = torch.zeros_like(index)
-    for part in (torch.full_like(index, seed), torch.full_like(index, member), index):
-        state = _mix(state + part + golden)
-    fraction: Tensor = (state & (2**53 - 1)).double() / 2.0**53
-    return fraction
-
-
-def _mix(state: Tensor) -> Tensor:
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9 - 2**64), (27, 0x94D049BB133111EB - 2**64)):
-        state = (state ^ _shift(state, shift)) * factor
-    return state ^ _shift(state, 31)
-
-
-def _shift(state: Tensor, bits: int) -> Tensor:
-    """Shift to the right without carrying the sign along."""
-    return torch.bitwise_and(state >> bits, 2 ** (64 - bits) - 1)
-
-
 def _build(network: Mapping[str, Any], signature: Signature) -> nn.Module:
     target = str(network.get("_target_"))
     if "signature" not in inspect.signature(locate(target)).parameters:
@@ -267,6 +250,7 @@ def _build(network: Mapping[str, Any], signature: Signature) -> nn.Module:
             f"'{target}' cannot be a member of an ensemble: its constructor has no parameter "
             "'signature', take a network that has, such as climbench.models.mlp.MLP"
         )
+    check_layout(network, signature)
     built = instantiate(network, signature=signature)
     if not isinstance(built, nn.Module):
         raise UserError(f"_target_ '{target}' builds no torch.nn.Module.")

@@ -8,6 +8,7 @@ import io
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -184,12 +185,16 @@ def check_batch(build: Build, signature: Signature) -> None:
 
 
 def check_gradient(build: Build, signature: Signature) -> None:
-    """Require a finite gradient, not all zero, for every trainable weight."""
+    """Require a finite gradient of answer or own loss, not all zero, for every trainable weight."""
     model = ready_model(build, signature)
     trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
     if not trainable:
         return
-    model(random_sample(signature, 3)).square().sum().backward()
+    sample = random_sample(signature, 3)
+    model(sample).square().sum().backward()
+    if hasattr(model, "loss"):
+        weights = torch.ones(signature.shape[0], 1)
+        cast(Any, model).loss(sample, weights).backward()
     for name, parameter in trainable.items():
         gradient = torch.zeros(1) if parameter.grad is None else parameter.grad
         _require(bool(gradient.any()), f"no gradient reaches {name}")

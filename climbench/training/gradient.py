@@ -17,6 +17,7 @@ from climbench.training.sharding import SharedOut, share_out
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "radam": torch.optim.RAdam,
     "rmsprop": partial(torch.optim.RMSprop, alpha=0.9, eps=1e-7),  # as in Keras
     "sgd": torch.optim.SGD,
 }
@@ -53,6 +54,29 @@ def learning_rate_factor(
     if schedule == "exponential":
         return float(whole_decay**progress)
     return 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def cyclic_factor(cycles: float, lowest: float) -> float:
+    """Return the share of the learning rate after so many cycles of rising and falling.
+
+    Parameters
+    ----------
+    cycles
+        Since the beginning; each is half as high above the lowest as the one before.
+    lowest
+        Share at the beginning and end of a cycle.
+
+    References
+    ----------
+    Smith (2017), Cyclical learning rates for training neural networks, WACV ("triangular2").
+
+    Examples
+    --------
+    >>> [round(cyclic_factor(at, 0.1), 3) for at in (0.0, 0.25, 0.5, 1.0, 1.5, 2.5)]
+    [0.1, 0.55, 1.0, 0.1, 0.55, 0.325]
+    """
+    whole, place = int(cycles), cycles % 1
+    return lowest + (1 - lowest) * (1 - abs(2 * place - 1)) * 0.5**whole
 
 
 class GradientModule(FittedModule):
@@ -147,12 +171,16 @@ class GradientModule(FittedModule):
         adam = {"betas": config.betas} if config.betas is not None else {}
         optimizer = OPTIMIZERS[config.name](self._groups(), lr=config.learning_rate, **adam)
         whole_decay = (config.factor_per_epoch or 1.0) ** (self.trainer.max_epochs or 1)
-        scheduler = torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda step: learning_rate_factor(
-                self.progress(step), config.warmup_fraction, config.schedule, whole_decay
-            ),
-        )
+        cycles = (self.trainer.max_epochs or 1) / (config.cycle_epochs or 1)
+
+        def factor(step: int) -> float:
+            progress = self.progress(step)
+            if config.schedule == "cyclic" and progress >= config.warmup_fraction:
+                return cyclic_factor(cycles * progress, config.lowest_share)
+            schedule = "constant" if config.schedule == "cyclic" else config.schedule
+            return learning_rate_factor(progress, config.warmup_fraction, schedule, whole_decay)
+
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
             "optimizer": optimizer,
             "lr_scheduler": {"scheduler": scheduler, "interval": "step"},

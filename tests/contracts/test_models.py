@@ -37,6 +37,7 @@ TINY_GAUSSIAN = {
     "_target_": "climbench.models.gaussian_head.GaussianHead",
     "backbone": TINY_RESNET,
 }
+TINY_COLUMN = {"_target_": "climbench.models.column_dense.ColumnDense", "hidden": [8]}
 TINY_LSTM = {"_target_": "climbench.models.recurrent.RecurrentNetwork", "hidden": 8, "layers": 1}
 TINY_VIT = {"_target_": "climbench.models.vit.ViT", "patch_size": 4, "embed_dim": 16, "depth": 1}
 OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/models instead
@@ -82,6 +83,16 @@ OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/m
     "resnet_on_linear_small": {"backbone": TINY_RESNET},
     "noise_conditioned": {"backbone": TINY_VIT, "noise": 4, "members": 2},
     "noise_conditioned_small": {"backbone": TINY_RESNET, "noise": 4, "members": 2},
+    "column_mlp": {"hidden": [8, 8]},
+    "column_mlp_small": {"hidden": [8, 8]},
+    "column_encoder_decoder": {"hidden": [8, 4, 8]},
+    "column_cnn": {"channels": 8, "blocks": 2},
+    "column_unet": {"channels": 8, "multiples": [1, 2], "blocks": 1, "attention": [4]},
+    "column_lstm": {"hidden": 4, "layers": 2},
+    "heteroskedastic_regression": {"width": 8, "layers": 2, "mean_first_steps": 0},
+    "conditional_vae": {"width": 8, "layers": 1, "members": 2},
+    "column_randomised_prior": {"members": 2, "network": TINY_COLUMN},
+    "column_multi_fidelity": {"members": 2, "network": TINY_COLUMN},
     "quantile_lstm": {"backbone": TINY_LSTM, "quantiles": 3},
     "diffusion": {"backbone": TINY_RESNET, "levels": 2},
     "diffusion_small": {"backbone": TINY_RESNET, "levels": 2},
@@ -119,9 +130,9 @@ def config(name: str) -> ModelConfig:
 
 
 def layouts(name: str) -> tuple[str, ...]:
-    """What a model answers questions of: maps, where neither it nor its backbone says else."""
+    """What a model answers questions of: maps, where neither it nor a network inside says else."""
     network = config(name).network
-    kinds = [network, *([network["backbone"]] if "backbone" in network else [])]
+    kinds = [network, *(network[part] for part in ("backbone", "network") if part in network)]
     known = [getattr(locate(kind["_target_"]), "layouts", ("map",)) for kind in kinds]
     return tuple(layout for layout in known[0] if all(layout in each for each in known))
 

@@ -10,8 +10,9 @@ import yaml
 
 from climbench.config import instantiate
 from climbench.errors import UserError
+from climbench.models.hashed_noise import uniform
 from climbench.models.mlp import MLP
-from climbench.models.randomised_prior import MultiFidelityPrior, RandomisedPrior, uniform
+from climbench.models.randomised_prior import MultiFidelityPrior, RandomisedPrior
 from climbench.tasks.sample import Sample, Signature
 from climbench.testing.model_contract import GLOBAL, random_sample
 
