@@ -8,6 +8,7 @@ import numpy as np
 from climbench.errors import UserError, nearest
 from climbench.evaluation.rules import FEWEST_DRAWS, MOST_DRAWS
 from climbench.evaluation.source import Source
+from climbench.metrics import get_metric, metric_families
 from climbench.metrics.conventions import chosen_metrics, preset, with_ensemble_metrics
 
 
@@ -30,6 +31,22 @@ def check_evaluation(options: Mapping[str, Any]) -> None:
     labels = options.get("metrics", ("rmse",)), options.get("ensemble_metrics", ())
     named = with_ensemble_metrics(*labels, members=1)
     chosen_metrics(named, preset(options.get("preset", "wb2")), True, 1, lambda _: True)
+
+
+def without_climatology(metrics: Any) -> tuple[Any, list[str]]:
+    """Return the metrics that need no climatology, and the names of the others.
+
+    Parameters
+    ----------
+    metrics
+        As in :func:`climbench.evaluate`; families leave out by themselves what they cannot have.
+    """
+    if not isinstance(metrics, list | tuple):
+        return metrics, []
+    families = metric_families()
+    names = [m for m in metrics if isinstance(m, str) and m not in families]
+    needy = [name for name in names if get_metric(name).needs_climatology]
+    return [metric for metric in metrics if metric not in needy], needy
 
 
 def check_numbers(confidence: Any, bootstrap: Any, seed: Any) -> None:

@@ -25,7 +25,7 @@ from climbench.evaluation import (
     write_scores,
 )
 from climbench.evaluation.extremes import Extremes, training_thresholds
-from climbench.evaluation.options import check_evaluation
+from climbench.evaluation.options import check_evaluation, without_climatology
 from climbench.experiments.provenance import provenance
 from climbench.experiments.stage import Stage
 from climbench.prediction import predict
@@ -296,8 +296,10 @@ def _score(
     )
 
     def work(path: Path) -> None:
-        predictions = folder / "predictions.zarr"
-        scores = evaluate(predictions, task.truth(), climatology, model=name, **config.evaluation)
+        predictions, options = folder / "predictions.zarr", dict(config.evaluation)
+        if climatology is None and "metrics" in options:  # training of less than a year
+            options["metrics"], _ = without_climatology(options["metrics"])
+        scores = evaluate(predictions, task.truth(), climatology, model=name, **options)
         scores.attrs[DATA] = json.dumps(_data(task))
         write_scores(scores, path)
 

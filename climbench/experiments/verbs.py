@@ -192,6 +192,7 @@ EMULATE_OPTIONS = (
 def evaluate_verb(config: Config) -> int:
     """Score predictions, print the table and the path of the scores; or check earlier scores."""
     from climbench.evaluation import check_scores, evaluate, write_scores
+    from climbench.evaluation.options import without_climatology
     from climbench.report import listing
     from climbench.report.listing import missing_truth
 
@@ -208,7 +209,9 @@ def evaluate_verb(config: Config) -> int:
     options = {option: config[option] for option in EVALUATE_OPTIONS}
     options["model"] = str(config["name"] or Path(config["predictions"]).stem)
     if config["climatology"] is None:
-        options["metrics"] = _without_climatology(options["metrics"])
+        options["metrics"], left_out = without_climatology(options["metrics"])
+        if left_out:
+            console.print(f"left out without climatology=PATH: {', '.join(left_out)}")
     scores = evaluate(**options)
     scores.attrs["evaluation"] = json.dumps(options)
     notes = json.loads(scores.attrs.get("notes", "{}")).get(options["model"], [])
@@ -236,20 +239,6 @@ EVALUATE_OPTIONS = (
     *("maps", "bins", "extremes"),
     *("bootstrap", "confidence", "seed", "scheduler"),
 )
-
-
-def _without_climatology(metrics: Any) -> Any:
-    """Return the metrics that need no climatology, and say which were left out."""
-    from climbench.metrics import get_metric, metric_families
-
-    if not isinstance(metrics, list):
-        return metrics
-    families = metric_families()
-    names = [m for m in metrics if isinstance(m, str) and m not in families]
-    needy = [name for name in names if get_metric(name).needs_climatology]
-    if needy:
-        console.print(f"left out without climatology=PATH: {', '.join(needy)}")
-    return [metric for metric in metrics if metric not in needy]
 
 
 def climatology_verb(config: Config) -> int:

@@ -91,7 +91,7 @@ class ConditionalVAE(nn.Module):
         error = 0.5 * (truth.nan_to_num() - mean).square() / logarithm.exp() + logarithm
         fit = mean_over_valid(error[..., None, None], truth[..., None, None], weights)
         hidden = ((2 * log_width).exp() + centre.square() - log_width - 0.5).mean()
-        return fit + self.beta * hidden
+        return torch.as_tensor(fit + self.beta * hidden)
 
     def _decode(self, seen: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         mean, logarithm = self.decoder(torch.cat([hidden, seen], dim=1)).chunk(2, dim=1)

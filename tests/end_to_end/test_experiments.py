@@ -5,11 +5,9 @@ import time
 
 import numpy as np
 import pytest
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
+from small_experiments import configuration
 
-from climbench.config.folders import conf_folder
-from climbench.experiments.run import RunConfig, run
+from climbench.experiments.run import run
 
 QUICK = ["trainer.progress_bar=false", "report=tables"]
 SHORT_WEATHER = [
@@ -26,14 +24,6 @@ SHORT_WEATHER = [
     "trainer.batch_size=32",
     *QUICK,
 ]
-
-
-def configuration(folder, *overrides):
-    with initialize_config_dir(str(conf_folder()), version_base="1.3"):
-        places = [f"runs_dir='{folder}/runs'", f"stores_dir='{folder}/stores'"]
-        return RunConfig.parse(
-            OmegaConf.to_container(compose("run", [*overrides, *places]), resolve=True)
-        )
 
 
 @pytest.fixture(scope="module")
