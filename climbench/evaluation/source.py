@@ -152,7 +152,7 @@ def open_source(data: xr.Dataset | Path | str, role: str) -> Source:
         If it cannot be opened, or has no latitude and longitude.
     """
     label = role if isinstance(data, xr.Dataset) else f"{role} {data}"
-    dataset = data if isinstance(data, xr.Dataset) else _open(data, label)
+    dataset = data if isinstance(data, xr.Dataset) else open_data(data, label)
     dataset = with_known_axes(dataset, label)
     if not {"latitude", "longitude"} & set(dataset.dims):
         dataset = _stations(dataset, label)
@@ -196,7 +196,14 @@ def _stations(dataset: xr.Dataset, label: str) -> xr.Dataset:
     return row.assign_coords(longitude=360.0 / names.size * np.arange(names.size))
 
 
-def _open(address: Path | str, label: str) -> xr.Dataset:
+def open_data(address: Path | str, label: str) -> xr.Dataset:
+    """Open a Zarr group, a netCDF file or a folder of netCDF files, lazily.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it cannot be read.
+    """
     path = Path(address)
     remote = "://" in str(address)
     if not remote and not path.exists():
@@ -361,7 +368,7 @@ def content_hash(data: xr.Dataset | Path | str | None) -> str:
         known = store_identity(data.attrs) if "recipe_hash" in data.attrs else ""
         return str(data.attrs.get("store_hash", known))
     if "://" in str(data):
-        return content_hash(_open(data, str(data))) or str(remote_record(str(data))["etag"])
+        return content_hash(open_data(data, str(data))) or str(remote_record(str(data))["etag"])
     path = Path(data)
     if is_store(path):
         return store_hash(path)

@@ -23,7 +23,7 @@ class MeanClimatology(ClosedForm):
     Rasp et al. (2020), WeatherBench, J. Adv. Model. Earth Syst. 12, section 4: "climatology".
     """
 
-    layouts = ("map", "stations")
+    layouts = ("map", "stations", "columns")
 
     sums: Tensor
     counts: Tensor

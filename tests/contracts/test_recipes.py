@@ -9,12 +9,20 @@ from climbench.testing.recipe_contract import check_recipe
 EARTH = {"kind": "simulated_earth", "scenarios": ["historical", "ssp126"]}
 SEASONS = ["tas_djf", "tas_mam", "tas_jja", "tas_son"]
 DAILY = ["tas", "diurnal_temperature_range", "pr", "pr90"]
+FEW_COLUMNS = {
+    "dates": {"start": "0001-02-01", "end": "0001-02-06"},
+    "statistics": {"period": ["0001-02-01", "0001-02-06"]},
+}
+SIMULATED = ("planet_", "climsim_twin")
 SMALL = {
     "planet_weather": {
         "dates": {"start": "2000-01-01", "end": "2000-01-20"},
         "statistics": {"period": ["2000-01-01", "2000-01-15"]},
     },
     "planet_climate": {},
+    "climsim_twin": FEW_COLUMNS,
+    "climsim_twin_low": FEW_COLUMNS,
+    "climsim_twin_warm": FEW_COLUMNS,
     "planet_large_ensemble": {"sources": [EARTH | {"members": 2}]},
     "planet_climatebench": {
         "sources": [EARTH | {"variables": DAILY, "emission_maps": True}],
@@ -110,14 +118,14 @@ def test_every_kind_of_source_is_used_by_a_recipe():
     assert used >= set(OPENERS)
 
 
-@pytest.mark.parametrize("name", [name for name in SMALL if name.startswith("planet_")])
+@pytest.mark.parametrize("name", [name for name in SMALL if name.startswith(SIMULATED)])
 def test_simulated_recipe_keeps_the_contract(name, tmp_path):
     store = check_recipe(name, tmp_path, SMALL[name])
     assert store.attrs["simulated"] == "true"
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", [name for name in SMALL if not name.startswith("planet_")])
+@pytest.mark.parametrize("name", [name for name in SMALL if not name.startswith(SIMULATED)])
 def test_real_recipe_keeps_the_contract(name, tmp_path, data_root):
     store = check_recipe(name, tmp_path, SMALL[name], data_root)
     assert store.attrs["simulated"] == "false"

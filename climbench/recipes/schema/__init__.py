@@ -17,6 +17,7 @@ from climbench.recipes.schema.recipe import (
     years,
 )
 from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.simulated_columns import SimulatedColumns
 from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
@@ -38,6 +39,7 @@ __all__ = [
     "Quantile",
     "Recipe",
     "SimulatedAtmosphere",
+    "SimulatedColumns",
     "SimulatedEarth",
     "Source",
     "Statistics",

@@ -17,6 +17,7 @@ from climbench.recipes.schema.emissions import Emissions
 from climbench.recipes.schema.files import Files, as_list
 from climbench.recipes.schema.global_means import GlobalMeans
 from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.simulated_columns import SimulatedColumns
 from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
@@ -33,6 +34,7 @@ Source = Annotated[
     | EsgfSearch
     | SimulatedAtmosphere
     | SimulatedEarth
+    | SimulatedColumns
     | Synthetic
     | Emissions
     | GlobalMeans
@@ -210,7 +212,9 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _dates_where_needed(self) -> "Recipe":
         addresses = [a for s in self.sources if isinstance(s, Files) for a in as_list(s.address)]
-        simulated = any(isinstance(s, SimulatedAtmosphere | Synthetic) for s in self.sources)
+        simulated = any(
+            isinstance(s, SimulatedAtmosphere | SimulatedColumns | Synthetic) for s in self.sources
+        )
         dated = any(word in a for a in addresses for word in ("{year}", "{month}", "{day}"))
         if self.dates is None and (simulated or dated):
             raise ValueError("'dates' is missing: these sources need to know the years")
@@ -231,7 +235,7 @@ class Recipe(Strict):
     @property
     def simulated(self) -> bool:
         """Whether fields come from the embedded planet, or are made up."""
-        made = SimulatedAtmosphere | SimulatedEarth | Synthetic
+        made = SimulatedAtmosphere | SimulatedEarth | SimulatedColumns | Synthetic
         return any(isinstance(source, made) for source in self.sources)
 
     def resolved(self) -> dict[str, Any]:

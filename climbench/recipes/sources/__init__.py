@@ -16,6 +16,7 @@ from climbench.recipes.schema import (
     PangeoCatalogue,
     Recipe,
     SimulatedAtmosphere,
+    SimulatedColumns,
     SimulatedEarth,
     Source,
     Synthetic,
@@ -33,6 +34,7 @@ from climbench.recipes.sources.global_means import open_global_means
 from climbench.recipes.sources.narrowing import is_kept
 from climbench.recipes.sources.pangeo import expand_catalogue
 from climbench.recipes.sources.simulated import open_atmosphere, open_earth
+from climbench.recipes.sources.simulated_columns import open_simulated_columns
 from climbench.recipes.sources.source import (
     Expander,
     Input,
@@ -52,6 +54,7 @@ OPENERS: dict[type, Opener] = {
     ClimSim: open_climsim,
     SimulatedAtmosphere: open_atmosphere,
     SimulatedEarth: open_earth,
+    SimulatedColumns: open_simulated_columns,
     Synthetic: open_synthetic,
 }
 """How to open each kind of source that stands for itself."""
