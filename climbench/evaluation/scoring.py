@@ -15,6 +15,8 @@ from climbench.evaluation.angles import without_other_units
 from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
 from climbench.evaluation.channels import check_units, find_channels, narrowed, units_assumed
+from climbench.evaluation.column_data import is_columns
+from climbench.evaluation.columns import evaluate_columns
 from climbench.evaluation.distributed import accumulate_on
 from climbench.evaluation.expected import without_members
 from climbench.evaluation.extremes import Extremes, extremes_record, with_extremes
@@ -96,10 +98,12 @@ def evaluate(
         Forecasts in the layout of WeatherBench 2 (``time`` the initial time,
         ``prediction_timedelta``, ``level``, ``latitude``, ``longitude``, for ensembles ``member``
         or ``number`` or ``realization``) or runs of scenarios (``scenario``, ``time``,
-        ``latitude``, ``longitude``): a dataset, or the address of a Zarr group, a netCDF file or
-        a folder of netCDF files. Dimensions in any order, cells in any order. Deterministic scores
-        of an ensemble are those of its expected field where it has one (``NAME_mean`` with
-        ``cell_methods = "realization: mean"``), else of the mean over its members.
+        ``latitude``, ``longitude``) or columns of physics (``time``, ``ncol``, ``lev``; see
+        :func:`climbench.evaluation.columns.evaluate_columns`): a dataset, or the address of a Zarr
+        group, a netCDF file or a folder of netCDF files. Dimensions in any order, cells in any
+        order. Deterministic scores of an ensemble are those of its expected field where it has one
+        (``NAME_mean`` with ``cell_methods = "realization: mean"``), else of the mean over its
+        members.
     truth
         The same variables along ``time`` (and ``scenario``), on the same grid, in the same unit.
         Where it has a dimension ``member``, deterministic scores are against the mean over it, and
@@ -163,6 +167,9 @@ def evaluate(
         If something does not fit; the sentence says what.
     """
     check_numbers(confidence, bootstrap, seed)
+    if is_columns(predictions):
+        title = model if isinstance(predictions, xr.Dataset) else model or Path(predictions).stem
+        return evaluate_columns(predictions, truth, metrics, ensemble_metrics, title, nan)
     regions = names_of_regions(regions)
     check_period(period)
     chosen_preset = preset_of(preset)

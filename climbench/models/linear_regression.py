@@ -101,7 +101,7 @@ class FieldLinearRegression(RidgeRegression):
     Rasp et al. (2020), WeatherBench, section 4 (without penalty there).
     """
 
-    layouts = ("map", "stations")
+    layouts = ("map", "stations", "columns")
 
     origin: Tensor
 

@@ -1,5 +1,6 @@
 """What is asked: split, inputs, targets, forcings, protocol and required baselines."""
 
+from climbench.tasks.column_emulation import ColumnEmulation
 from climbench.tasks.downscaling import Downscaling
 from climbench.tasks.emulation import Emulation
 from climbench.tasks.forecasting import (
@@ -15,6 +16,7 @@ from climbench.tasks.task import Normalisation, Split, Task
 from climbench.tasks.temporal_interpolation import TemporalInterpolation
 
 __all__ = [
+    "ColumnEmulation",
     "ContinuousForecasting",
     "DirectForecasting",
     "Downscaling",

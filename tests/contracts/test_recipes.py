@@ -9,6 +9,10 @@ from climbench.testing.recipe_contract import check_recipe
 EARTH = {"kind": "simulated_earth", "scenarios": ["historical", "ssp126"]}
 SEASONS = ["tas_djf", "tas_mam", "tas_jja", "tas_son"]
 DAILY = ["tas", "diurnal_temperature_range", "pr", "pr90"]
+FEW_COLUMNS = {
+    "dates": {"start": "0001-02-01", "end": "0001-02-06"},
+    "statistics": {"period": ["0001-02-01", "0001-02-06"]},
+}
 SMALL = {
     "planet_weather": {
         "dates": {"start": "2000-01-01", "end": "2000-01-20"},
@@ -19,6 +23,9 @@ SMALL = {
         "statistics": {"period": ["2000-01-01", "2000-02-05"]},
     },
     "planet_climate": {},
+    "climsim_twin": FEW_COLUMNS,
+    "climsim_twin_low": FEW_COLUMNS,
+    "climsim_twin_warm": FEW_COLUMNS,
     "planet_large_ensemble": {"sources": [EARTH | {"members": 2}]},
     "planet_climatebench": {
         "sources": [EARTH | {"variables": DAILY, "emission_maps": True}],

@@ -122,4 +122,5 @@ def write_small(root: Path, grid: Path, month: str, steps: int, columns: int = 4
     grid.parent.mkdir(parents=True, exist_ok=True)
     level = {name: ("lev", np.linspace(0.1, 1000, LEVELS)) for name in ("lev", "hyam", "hybm")}
     column = {name: ("ncol", np.linspace(1, 4, columns)) for name in ("lat", "lon", "area")}
-    xr.Dataset(level | column).to_netcdf(grid)
+    interface = {name: ("ilev", np.linspace(0, 1, LEVELS + 1)) for name in ("hyai", "hybi")}
+    xr.Dataset(level | interface | column | {"P0": 1e5}).to_netcdf(grid)

@@ -21,6 +21,7 @@ from climbench.recipes.schema.simulated import (
     SimulatedEarth,
     SimulatedStations,
 )
+from climbench.recipes.schema.simulated_columns import SimulatedColumns
 from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
@@ -42,6 +43,7 @@ __all__ = [
     "Quantile",
     "Recipe",
     "SimulatedAtmosphere",
+    "SimulatedColumns",
     "SimulatedEarth",
     "SimulatedStations",
     "Source",

@@ -21,6 +21,7 @@ from climbench.recipes.schema.simulated import (
     SimulatedEarth,
     SimulatedStations,
 )
+from climbench.recipes.schema.simulated_columns import SimulatedColumns
 from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
@@ -38,6 +39,7 @@ Source = Annotated[
     | SimulatedAtmosphere
     | SimulatedEarth
     | SimulatedStations
+    | SimulatedColumns
     | Synthetic
     | Emissions
     | GlobalMeans
@@ -47,6 +49,8 @@ Source = Annotated[
     Field(discriminator="kind"),
 ]
 """One kind of archive each; a file of this package and one of ``sources`` belong to it."""
+MADE = SimulatedAtmosphere | SimulatedColumns | SimulatedEarth | SimulatedStations | Synthetic
+"""Kinds of sources that need no archive."""
 
 
 class Dates(Strict):
@@ -215,8 +219,7 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _dates_where_needed(self) -> "Recipe":
         addresses = [a for s in self.sources if isinstance(s, Files) for a in as_list(s.address)]
-        dated_ones = SimulatedAtmosphere | SimulatedStations | Synthetic
-        simulated = any(isinstance(s, dated_ones) for s in self.sources)
+        simulated = self.simulated and not any(isinstance(s, SimulatedEarth) for s in self.sources)
         dated = any(word in a for a in addresses for word in ("{year}", "{month}", "{day}"))
         if self.dates is None and (simulated or dated):
             raise ValueError("'dates' is missing: these sources need to know the years")
@@ -237,8 +240,7 @@ class Recipe(Strict):
     @property
     def simulated(self) -> bool:
         """Whether fields come from the embedded planet, or are made up."""
-        made = SimulatedAtmosphere | SimulatedEarth | SimulatedStations | Synthetic
-        return any(isinstance(source, made) for source in self.sources)
+        return any(isinstance(source, MADE) for source in self.sources)
 
     def resolved(self) -> dict[str, Any]:
         """Return the recipe with every default written out, as plain data without secrets."""

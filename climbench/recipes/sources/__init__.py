@@ -16,6 +16,7 @@ from climbench.recipes.schema import (
     PangeoCatalogue,
     Recipe,
     SimulatedAtmosphere,
+    SimulatedColumns,
     SimulatedEarth,
     SimulatedStations,
     Source,
@@ -34,6 +35,7 @@ from climbench.recipes.sources.global_means import open_global_means
 from climbench.recipes.sources.narrowing import is_kept
 from climbench.recipes.sources.pangeo import expand_catalogue
 from climbench.recipes.sources.simulated import open_atmosphere, open_earth
+from climbench.recipes.sources.simulated_columns import open_simulated_columns
 from climbench.recipes.sources.simulated_stations import open_simulated_stations
 from climbench.recipes.sources.source import (
     Expander,
@@ -54,6 +56,7 @@ OPENERS: dict[type, Opener] = {
     ClimSim: open_climsim,
     SimulatedAtmosphere: open_atmosphere,
     SimulatedEarth: open_earth,
+    SimulatedColumns: open_simulated_columns,
     SimulatedStations: open_simulated_stations,
     Synthetic: open_synthetic,
 }

@@ -19,6 +19,7 @@ from climbench.recipes.downloads import Wanted, fetch_all, shown
 from climbench.recipes.schema import ClimSim, Dates, Files, Recipe
 from climbench.recipes.sources.addresses import locate
 from climbench.recipes.sources.combining import check_gaps
+from climbench.recipes.sources.simulated_columns import layer_coordinates
 from climbench.recipes.sources.source import Input, Opened, Surroundings
 from climbench.store.time_axis import hours
 
@@ -131,10 +132,12 @@ def _grid(source: ClimSim, surroundings: Surroundings) -> tuple[dict[str, Any], 
             }
             levels = grid["lev"].values.astype(np.float64)
             hybrid = {n: grid[n].values.astype(np.float64) for n in ("hyam", "hybm")}
+            interfaces = [grid[n].values.astype(np.float64) for n in ("hyai", "hybi")]
+            reference = float(grid["P0"])
     except (KeyError, OSError) as error:
         raise UserError(
-            f"{shown(name)} is no grid file of ClimSim: it needs lat, lon, area, lev, hyam and "
-            "hybm."
+            f"{shown(name)} is no grid file of ClimSim: it needs lat, lon, area, lev, hyam, "
+            "hybm, hyai, hybi and P0."
         ) from error
     coordinates = {
         "latitude": ("column", places["latitude"], {"units": "degrees_north"}),
@@ -142,6 +145,7 @@ def _grid(source: ClimSim, surroundings: Surroundings) -> tuple[dict[str, Any], 
         "area": ("column", area, {"units": "sr", "standard_name": "cell_area"}),
         "level": ("level", levels, {"units": "hPa", "long_name": "hybrid level at 1000 hPa"}),
         **{n: ("level", values, {"units": "1"}) for n, values in hybrid.items()},
+        **layer_coordinates(interfaces[0], interfaces[1], reference),
     }
     return coordinates, Input(shown(name), path)
 
