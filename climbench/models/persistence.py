@@ -1,5 +1,7 @@
 """Persistence: the weather stays as it is."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from climbench.errors import UserError
@@ -22,7 +24,7 @@ class Persistence(ClosedForm):
         If a target is not an input.
     """
 
-    layouts = ("map", "stations")
+    layouts: ClassVar[tuple[str, ...]] = ("map", "stations")
 
     def __init__(self, signature: Signature) -> None:
         super().__init__(signature)

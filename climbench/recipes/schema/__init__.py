@@ -16,7 +16,11 @@ from climbench.recipes.schema.recipe import (
     Statistics,
     years,
 )
-from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.simulated import (
+    SimulatedAtmosphere,
+    SimulatedEarth,
+    SimulatedTelemetry,
+)
 from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
@@ -39,6 +43,7 @@ __all__ = [
     "Recipe",
     "SimulatedAtmosphere",
     "SimulatedEarth",
+    "SimulatedTelemetry",
     "Source",
     "Statistics",
     "Synthetic",

@@ -16,7 +16,11 @@ from climbench.recipes.schema.cmip import EsgfSearch, PangeoCatalogue
 from climbench.recipes.schema.emissions import Emissions
 from climbench.recipes.schema.files import Files, as_list
 from climbench.recipes.schema.global_means import GlobalMeans
-from climbench.recipes.schema.simulated import SimulatedAtmosphere, SimulatedEarth
+from climbench.recipes.schema.simulated import (
+    SimulatedAtmosphere,
+    SimulatedEarth,
+    SimulatedTelemetry,
+)
 from climbench.recipes.schema.synthetic import Synthetic
 from climbench.recipes.schema.tables import Tables
 from climbench.recipes.schema.weather2k import Weather2K
@@ -33,6 +37,7 @@ Source = Annotated[
     | EsgfSearch
     | SimulatedAtmosphere
     | SimulatedEarth
+    | SimulatedTelemetry
     | Synthetic
     | Emissions
     | GlobalMeans
@@ -210,7 +215,8 @@ class Recipe(Strict):
     @model_validator(mode="after")
     def _dates_where_needed(self) -> "Recipe":
         addresses = [a for s in self.sources if isinstance(s, Files) for a in as_list(s.address)]
-        simulated = any(isinstance(s, SimulatedAtmosphere | Synthetic) for s in self.sources)
+        dated_by_us = SimulatedAtmosphere | SimulatedTelemetry | Synthetic
+        simulated = any(isinstance(s, dated_by_us) for s in self.sources)
         dated = any(word in a for a in addresses for word in ("{year}", "{month}", "{day}"))
         if self.dates is None and (simulated or dated):
             raise ValueError("'dates' is missing: these sources need to know the years")
@@ -231,7 +237,7 @@ class Recipe(Strict):
     @property
     def simulated(self) -> bool:
         """Whether fields come from the embedded planet, or are made up."""
-        made = SimulatedAtmosphere | SimulatedEarth | Synthetic
+        made = SimulatedAtmosphere | SimulatedEarth | SimulatedTelemetry | Synthetic
         return any(isinstance(source, made) for source in self.sources)
 
     def resolved(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from climbench.recipes.schema import (
     Recipe,
     SimulatedAtmosphere,
     SimulatedEarth,
+    SimulatedTelemetry,
     Source,
     Synthetic,
     Tables,
@@ -32,7 +33,11 @@ from climbench.recipes.sources.files import open_files, prefetch
 from climbench.recipes.sources.global_means import open_global_means
 from climbench.recipes.sources.narrowing import is_kept
 from climbench.recipes.sources.pangeo import expand_catalogue
-from climbench.recipes.sources.simulated import open_atmosphere, open_earth
+from climbench.recipes.sources.simulated import (
+    open_atmosphere,
+    open_earth,
+    open_telemetry,
+)
 from climbench.recipes.sources.source import (
     Expander,
     Input,
@@ -52,6 +57,7 @@ OPENERS: dict[type, Opener] = {
     ClimSim: open_climsim,
     SimulatedAtmosphere: open_atmosphere,
     SimulatedEarth: open_earth,
+    SimulatedTelemetry: open_telemetry,
     Synthetic: open_synthetic,
 }
 """How to open each kind of source that stands for itself."""
