@@ -63,7 +63,8 @@ def check_options(
     """
     parameters = inspect.signature(constructor).parameters
     hints = typing.get_type_hints(
-        constructor.__init__ if inspect.isclass(constructor) else constructor
+        constructor.__init__ if inspect.isclass(constructor) else constructor,
+        include_extras=True,
     )
     kinds = {parameter.kind for parameter in parameters.values()}
     collecting = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)  # *a, **k

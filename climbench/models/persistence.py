@@ -1,5 +1,7 @@
 """Persistence: the weather stays as it is."""
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from climbench.errors import UserError
@@ -25,8 +27,8 @@ class Persistence(ClosedForm):
         If a target is not an input.
     """
 
-    layouts = ("map", "stations")
-    takes_missing_inputs = True
+    layouts: ClassVar[tuple[str, ...]] = ("map", "stations")
+    takes_missing_inputs: ClassVar[bool] = True
 
     def __init__(self, signature: Signature) -> None:
         super().__init__(signature)

@@ -13,6 +13,7 @@ from climbench.tasks.pretraining import Pretraining
 from climbench.tasks.sample import Sample, Signature
 from climbench.tasks.series import SeriesForecasting
 from climbench.tasks.task import Normalisation, Split, Task
+from climbench.tasks.telemetry import TelemetryForecasting
 from climbench.tasks.temporal_interpolation import TemporalInterpolation
 
 __all__ = [
@@ -30,5 +31,6 @@ __all__ = [
     "Signature",
     "Split",
     "Task",
+    "TelemetryForecasting",
     "TemporalInterpolation",
 ]

@@ -28,7 +28,7 @@ from climbench.tasks.task import (
     task_hash,
     task_options,
 )
-from climbench.tasks.timeline import Period, Timeline, duration
+from climbench.tasks.timeline import Hours, Period, Timeline, duration
 from climbench.tasks.windows import Group, Windows
 
 WRITE_BYTES = 2**27
@@ -84,15 +84,15 @@ class Forecasting:
     store: Path
     inputs: tuple[str, ...]
     targets: tuple[str, ...]
-    lead_times: tuple[float, ...]
+    lead_times: tuple[Hours, ...]
     train: Period
     validation: Period
     test: Period
     static: tuple[str, ...] = ()
     forcings: tuple[str, ...] = ()
     history: int = 1
-    history_interval: float | None = None
-    initial_interval: float | None = None
+    history_interval: Hours | None = None
+    initial_interval: Hours | None = None
     climatology_window: int = 61
     region: Region | None = None
     cache: Path | None = None

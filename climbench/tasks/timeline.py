@@ -1,17 +1,24 @@
 """The time steps of a store, and the windows that fit between them."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from pydantic import WrapValidator
 
 from climbench.errors import UserError
 from climbench.store.time_axis import hours
 
 Period = tuple[str | int, str | int]
 """First and last label, both inside: ``("2000", "2003-06")``."""
+
+Hours = Annotated[
+    float, WrapValidator(lambda value, check: value if isinstance(value, str) else check(value))
+]
+"""An option in hours; texts such as ``10min`` are left to :func:`duration`."""
 
 
 def to_minutes(duration: ArrayLike) -> NDArray[np.int64]:

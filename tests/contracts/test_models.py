@@ -96,6 +96,11 @@ OPTIONS: dict[str, dict[str, Any]] = {  # published sizes are counted in tests/m
     "quantile_lstm": {"backbone": TINY_LSTM, "quantiles": 3},
     "diffusion": {"backbone": TINY_RESNET, "levels": 2},
     "diffusion_small": {"backbone": TINY_RESNET, "levels": 2},
+    "feature_regression": {"windows": [2, 3], "lags": [1, 2]},
+    "rolling_mean": {"window": 2},
+    "seasonal_naive": {"period": 3, "hours": 72},
+    "xgboost": {"windows": [2, 3], "lags": [1, 2], "trees": {"rounds": 5}, "quantiles": 3},
+    "xgboost_small": {"windows": [2], "lags": [1], "trees": {"rounds": 5}},
 }
 ONE_FIELD = replace(  # small enough for the equations of the whole field
     REGIONAL, inputs=("temperature_850",), forcings=(), targets=("temperature_850",)

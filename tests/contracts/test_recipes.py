@@ -39,6 +39,10 @@ SMALL = {
         "sources": [EARTH | {"variables": ["tas", *SEASONS]}],
         "statistics": {"scenarios": ["historical"]},
     },
+    "telemetry_twin": {
+        "dates": {"start": "2024-02-15", "end": "2024-03-05", "frequency": "10min"},
+        "statistics": {"period": ["2024-02-15", "2024-02-25"]},
+    },
     "ncep_slp": {
         "dates": {"start": "2001-01-01", "end": "2002-12-31"},
         "statistics": {"period": ["2001-01-01", "2001-12-31"]},

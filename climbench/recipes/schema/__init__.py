@@ -20,6 +20,7 @@ from climbench.recipes.schema.simulated import (
     SimulatedAtmosphere,
     SimulatedEarth,
     SimulatedStations,
+    SimulatedTelemetry,
 )
 from climbench.recipes.schema.simulated_columns import SimulatedColumns
 from climbench.recipes.schema.synthetic import Synthetic
@@ -46,6 +47,7 @@ __all__ = [
     "SimulatedColumns",
     "SimulatedEarth",
     "SimulatedStations",
+    "SimulatedTelemetry",
     "Source",
     "Statistics",
     "Synthetic",

@@ -20,6 +20,7 @@ from climbench.recipes.schema.simulated import (
     SimulatedAtmosphere,
     SimulatedEarth,
     SimulatedStations,
+    SimulatedTelemetry,
 )
 from climbench.recipes.schema.simulated_columns import SimulatedColumns
 from climbench.recipes.schema.synthetic import Synthetic
@@ -40,6 +41,7 @@ Source = Annotated[
     | SimulatedEarth
     | SimulatedStations
     | SimulatedColumns
+    | SimulatedTelemetry
     | Synthetic
     | Emissions
     | GlobalMeans
@@ -49,7 +51,14 @@ Source = Annotated[
     Field(discriminator="kind"),
 ]
 """One kind of archive each; a file of this package and one of ``sources`` belong to it."""
-MADE = SimulatedAtmosphere | SimulatedColumns | SimulatedEarth | SimulatedStations | Synthetic
+MADE = (
+    SimulatedAtmosphere
+    | SimulatedColumns
+    | SimulatedEarth
+    | SimulatedStations
+    | SimulatedTelemetry
+    | Synthetic
+)
 """Kinds of sources that need no archive."""
 
 

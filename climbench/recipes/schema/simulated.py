@@ -71,3 +71,19 @@ class SimulatedEarth(Strict):
     emission_maps: bool = False
     grid: Literal["planet", "climatebench"] = "planet"
     seed: int = 0
+
+
+class SimulatedTelemetry(Strict):
+    """Housekeeping of a simulated spacecraft over the recipe's dates, every ten minutes.
+
+    Attributes
+    ----------
+    events
+        Labelled anomalies of each temperature, half of them in the last fifth.
+    seed
+        Of all random numbers; the same seed gives the same bytes.
+    """
+
+    kind: Literal["simulated_telemetry"]
+    events: Annotated[int, Field(ge=0, le=20)] = 4
+    seed: int = 0

@@ -19,6 +19,7 @@ from climbench.recipes.schema import (
     SimulatedColumns,
     SimulatedEarth,
     SimulatedStations,
+    SimulatedTelemetry,
     Source,
     Synthetic,
     Tables,
@@ -34,7 +35,7 @@ from climbench.recipes.sources.files import open_files, prefetch
 from climbench.recipes.sources.global_means import open_global_means
 from climbench.recipes.sources.narrowing import is_kept
 from climbench.recipes.sources.pangeo import expand_catalogue
-from climbench.recipes.sources.simulated import open_atmosphere, open_earth
+from climbench.recipes.sources.simulated import open_atmosphere, open_earth, open_telemetry
 from climbench.recipes.sources.simulated_columns import open_simulated_columns
 from climbench.recipes.sources.simulated_stations import open_simulated_stations
 from climbench.recipes.sources.source import (
@@ -58,6 +59,7 @@ OPENERS: dict[type, Opener] = {
     SimulatedEarth: open_earth,
     SimulatedColumns: open_simulated_columns,
     SimulatedStations: open_simulated_stations,
+    SimulatedTelemetry: open_telemetry,
     Synthetic: open_synthetic,
 }
 """How to open each kind of source that stands for itself."""

@@ -8,6 +8,7 @@ from typing import Any
 import dask
 import dask.array
 import numpy as np
+import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
@@ -17,15 +18,18 @@ from climbench.recipes.schema import (
     SimulatedAtmosphere,
     SimulatedEarth,
     SimulatedStations,
+    SimulatedTelemetry,
 )
 from climbench.recipes.sources.source import Input, Opened, Surroundings
 from climbench.simulate.atmosphere import Atmosphere
 from climbench.simulate.earth import simulate_climate
 from climbench.simulate.emission_maps import FLUX, REGIONS, emission_maps
 from climbench.simulate.emissions import emissions_dataset, pathway
+from climbench.simulate.telemetry import STEP, simulate_telemetry
 from climbench.variables import variable
 
 BLOCK = 730  # steps that are computed together, at most, if that divides a shard
+SHORTEST = 2000  # steps of telemetry, some two weeks, in which events find room
 Fields = dict[str, NDArray[np.float32]]
 
 
@@ -214,6 +218,22 @@ def _with_maps(
     return emissions.assign_coords(latitude=latitude, longitude=longitude)
 
 
+def open_telemetry(
+    source: SimulatedTelemetry, recipe: Recipe, surroundings: Surroundings
+) -> Opened:
+    """Open the spacecraft's records over the recipe's dates."""
+    if recipe.dates is None:
+        raise ValueError("the schema lets no simulated telemetry through without dates")
+    times = pd.date_range(recipe.dates.start, pd.Period(recipe.dates.end).end_time, freq=STEP)
+    if len(times) < SHORTEST:
+        raise UserError(
+            f"simulated_telemetry needs {SHORTEST} steps of ten minutes or more, and the dates "
+            f"hold {len(times)}: lengthen 'dates'."
+        )
+    dataset = simulate_telemetry(times, source.events, source.seed)
+    return Opened(with_axes(dataset.chunk(time=BLOCK * 10)), (identity(source),))
+
+
 def with_axes(dataset: xr.Dataset) -> xr.Dataset:
     """Return the dataset with CF attributes on the coordinates that it has."""
     attributes = {
@@ -230,7 +250,9 @@ def with_axes(dataset: xr.Dataset) -> xr.Dataset:
     return dataset.assign_coords(named)
 
 
-def identity(source: SimulatedAtmosphere | SimulatedEarth | SimulatedStations) -> Input:
+def identity(
+    source: SimulatedAtmosphere | SimulatedEarth | SimulatedStations | SimulatedTelemetry,
+) -> Input:
     """Return what stands for the source in a store's provenance."""
     options = source.model_dump(mode="json", exclude={"kind"})
     text = "&".join(f"{key}={value}" for key, value in sorted(options.items()))
