@@ -101,7 +101,7 @@ class FieldLinearRegression(RidgeRegression):
     Rasp et al. (2020), WeatherBench, section 4 (without penalty there).
     """
 
-    layouts = ("map", "stations", "columns")
+    layouts = ("map", "stations")
 
     origin: Tensor
 

@@ -11,11 +11,15 @@ from climbench.errors import UserError
 BASELINES = (
     *("persistence", "climatology", "bilinear", "harmonic_fill", "linear_interpolation"),
     *("linear_regression", "linear_downscaling", "quantile_mapping", "pattern_scaling"),
+    *("mean_climatology", "column_regression"),
+    *("rolling_mean", "seasonal_naive", "feature_regression", "station_regression"),
 )
 STRAIGHT_LINES = (
     "linear_regression",
     "linear_regression_field",
     "station_regression",
+    "feature_regression",
+    "column_regression",
     "pattern_scaling",
     "linear_downscaling",
     "linear_interpolation",

@@ -73,7 +73,7 @@ class TelemetryForecasting(SeriesForecasting):
         apart = (marks, *self.leave_out)
         return [
             str(name)
-            for name, series in records.data_vars.items()
+            for name, series in sorted(records.data_vars.items())  # a store keeps no order
             if name not in self.targets
             and series.dims[:1] == ("time",)
             and not any(fnmatchcase(str(name), pattern) for pattern in apart)
