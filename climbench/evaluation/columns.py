@@ -96,6 +96,7 @@ def evaluate_columns(
         "missing_forecast": nan,
         "time": "valid",
         "units": "W m-2",
+        "vectors": str(data.truth.attrs.get("vectors", "")),
         "ensemble": "deterministic scores are those of its mean" if data.members else "",
     }
     return describe(dataset).assign_attrs(

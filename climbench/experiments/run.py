@@ -32,7 +32,7 @@ from climbench.prediction import predict
 from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard, report
 from climbench.report.comparable import DATA, data_identity
-from climbench.tasks import Task
+from climbench.tasks import ColumnEmulation, Task
 from climbench.tasks.base_forecasting import Forecasting
 from climbench.training import (
     check_model,
@@ -307,7 +307,9 @@ def _score(
 
 
 def _data(task: Task) -> dict[str, Any]:
-    """Return what published scores must share with a run's to stand beside them; of forecasts."""
+    """Return what published scores must share with a run's to stand beside them."""
+    if isinstance(task, ColumnEmulation):
+        return data_identity(task.scored, (str(task.test[0]), str(task.test[1])), None)
     if not isinstance(task, Forecasting):
         return {}
     interval = task.initial_interval or task.timeline.step

@@ -10,7 +10,7 @@ Each YAML of ``literature/`` with the key ``data`` is one table:
                               of the targets), ``initial_interval`` (hours between initial times)
 ``units``                     of each channel
 ``conventions``               of each metric: what the record of a run's scores must say
-``leads``                     hours, the columns of the rows
+``leads``, or ``scenarios``   hours, or names: the columns of the rows
 ``rows``                      ``model``, scores of each metric by channel, and where it differs from
                               the table: ``citation``, ``initial_interval``, ``confidence``
 ============================  =====================================================================
@@ -33,11 +33,11 @@ DATA = "data"
 
 @dataclass(frozen=True)
 class PublishedRow:
-    """A published model's scores ``{lead hours: value}`` of one metric, by channel."""
+    """A published model's scores ``{lead hours or scenario: value}`` of one metric, by channel."""
 
     model: str
     citation: str
-    scores: Mapping[str, Mapping[float, float]]
+    scores: Mapping[str, Mapping[float | str, float]]
 
 
 def data_identity(store: xr.Dataset, test: tuple[str, str], interval: int | None) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def published_beside(scores: xr.Dataset, metric: str) -> list[PublishedRow]:
     Parameters
     ----------
     scores
-        Of forecasts, with the attribute ``data``; without it nothing is comparable.
+        Of forecasts or columns, with the attribute ``data``; without it nothing is comparable.
     metric
         Its label.
     """
@@ -132,8 +132,11 @@ def _row(
     if interval != ours["initial_interval"] or confidence != "verified":
         return None
     units = dict(zip(scores["channel"].values.tolist(), scores["units"].values, strict=True))
+    places: list[float | str] = (
+        [float(lead) for lead in table["leads"]] if "leads" in table else table["scenarios"]
+    )
     found = {
-        channel: dict(zip(map(float, table["leads"]), map(float, values), strict=True))
+        channel: dict(zip(places, map(float, values), strict=True))
         for channel, values in published.get(metric, {}).items()
         if str(units.get(channel)) == table["units"][channel]
     }

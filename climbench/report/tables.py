@@ -112,10 +112,14 @@ def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
         row = reference_row(scores, name).sel(metric=metric, region=headline.region)
         values = [row.sel({"channel": c, axis: place}) for c in channels for place in places]
         beside.append(Row(f"({name})", True, [Cell(number(float(value))) for value in values]))
-    if axis == "lead_time" and headline.region == "global":
+    if headline.region == "global":
         for published in published_beside(scores, metric):
             places_of = [published.scores.get(c, {}) for c in channels]
-            printed = [own.get(float(p), np.nan) for own in places_of for p in places]
+            printed = [
+                own.get(str(p) if axis == "scenario" else float(p), np.nan)
+                for own in places_of
+                for p in places
+            ]
             beside.append(Row(published.model, True, [Cell(number(score)) for score in printed]))
     return Table(
         _scorecard_caption(metric, headline.region, reference, columns[0]),

@@ -52,6 +52,8 @@ class ColumnEmulation:
     train_on, test_on
         Names of the recipes of the stores that are learnt from and scored; by default the first
         store. Validation is on the first of ``train_on``.
+    stride
+        Every which time of the first of ``train_on`` is learnt from: high fidelity is scarce.
     scaling
         ``moments``: mean and deviation of each channel over the training samples; ``published``:
         inputs as :math:`(x - mean) / (max - min)` and targets times ClimSim's ``output_scale``.
@@ -76,6 +78,7 @@ class ColumnEmulation:
     further_stores: tuple[Path, ...] = ()
     train_on: tuple[str, ...] = ()
     test_on: tuple[str, ...] = ()
+    stride: int = 1
     scaling: Literal["moments", "published"] = "moments"
     statistics: Path | None = None
     cache: Path | None = None
@@ -105,6 +108,8 @@ class ColumnEmulation:
                         f"option '{option}': there is no store '{name}': "
                         f"{nearest(name, self.datasets)}"
                     )
+        if self.stride < 1:
+            raise UserError(f"option 'stride' = {self.stride} is wrong: at least 1")
         if self.scaling not in ("moments", "published"):
             raise UserError(
                 f"option 'scaling' = {self.scaling} is unknown: take moments or published"
@@ -158,7 +163,8 @@ class ColumnEmulation:
             span = store.timeline.period(getattr(self, name), name)
             known = each if each in self.train_on else self.train_on[0]
             position = self.train_on.index(known)
-            parts.append(ColumnPart(store, np.arange(span.start, span.stop), position))
+            step = self.stride if name == "train" and each == names[0] else 1
+            parts.append(ColumnPart(store, np.arange(span.start, span.stop, step), position))
         return ColumnSamples(parts, len(self.signature.inputs))
 
     @cached_property
@@ -187,6 +193,11 @@ class ColumnEmulation:
             answered = flat & (np.arange(flat.size) >= len(self.signature.inputs))
             std = np.where(answered, np.maximum(1e-7 * np.abs(mean), NEXT_TO_NOTHING), std)
         return Normalisation(channels, tuple(mean.tolist()), tuple(std.tolist()))
+
+    @property
+    def scored(self) -> xr.Dataset:
+        """The store of the first scores, opened."""
+        return self.datasets[self.test_on[0]]
 
     # What predictions are written into and scored against: in ClimSim's dimensions.
 
@@ -249,7 +260,8 @@ class ColumnEmulation:
         ]
         whole = xr.concat(pieces, "time", coords="minimal", compat="override", join="override")
         whole = whole.assign_coords(self.truth_times.coords)
-        return whole.assign_attrs(self.dataset.attrs, store_hash=self._content()).rename(DIMENSIONS)
+        attributes = self.dataset.attrs | {"store_hash": self._content(), "vectors": self.vectors}
+        return whole.assign_attrs(attributes).rename(DIMENSIONS)
 
     def climatology(self) -> None:
         """Return nothing: columns are scored as they are."""

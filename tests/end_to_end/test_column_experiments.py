@@ -6,8 +6,8 @@ from climbench.experiments.run import run
 from tests.end_to_end.test_experiments import configuration
 
 SHORT = [
-    "recipe_overrides.dates={start: 0001-01-01, end: 0001-01-24}",
-    "recipe_overrides.statistics.period=[0001-01-01, 0001-01-12]",
+    "+recipe_overrides.dates={start: 0001-01-01, end: 0001-01-24}",
+    "+recipe_overrides.statistics.period=[0001-01-01, 0001-01-12]",
     "task.train=[0001-01-01,0001-01-12]",
     "task.validation=[0001-01-13,0001-01-18]",
     "task.test=[0001-01-19,0001-01-23]",
@@ -18,7 +18,8 @@ SHORT = [
 
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory):
-    overrides = ["experiment=climsim_twin", *SHORT, "models.mlp_columns.max_epochs=1"]
+    overrides = ["experiment=climsim_twin", *SHORT, "trainer.batch_size=64"]
+    overrides += ["models.mlp_columns.max_epochs=2"]
     return run(configuration(tmp_path_factory.mktemp("twin"), *overrides))
 
 

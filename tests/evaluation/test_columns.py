@@ -12,6 +12,9 @@ from climbench.evaluation.rules import GateRules
 from climbench.metrics.column_energy import LATENT_HEAT
 from climbench.metrics.column_physics import column_scores
 from climbench.report import leaderboard, report
+from climbench.report.comparable import data_identity, published_beside
+from climbench.report.ranking import headline_of
+from climbench.report.tables import scorecard
 from climbench.simulate.column_states import column_planet
 from tests.small_columns import column_task
 
@@ -151,6 +154,27 @@ def test_scores_make_a_leaderboard_a_page_and_a_gate(predictions, truth, tmp_pat
     assert verdict.passed
     assert not gate(both, both, GateRules.parse(rules, "Rules"), "worse", "noisy").passed
     assert json.loads(both.attrs["conventions"])["units"] == "W m-2"
+
+
+def test_published_tables_stand_beside_scores_of_the_same_data_only(predictions, truth):
+    scores = evaluate(predictions, truth, metrics=METRICS)
+    assert published_beside(scores, "mae") == []
+    data = data_identity(column_store_of(truth), ("0008-02", "0009-01"), None)
+    real = scores.assign_coords(scenario=["climsim_scoring"]).assign_attrs(simulated="false")
+    own = {**data, "recipe": "climsim_scoring", "simulated": "false"}
+    real.attrs["data"] = json.dumps(own)
+    rows = {row.model: row.scores for row in published_beside(real, "mae")}
+    assert rows["MLP (published)"]["cam_out_PRECC"] == {"climsim_scoring": 34.33}
+    assert len(rows) == 6
+    assert "cam_out_PRECSC" not in published_beside(real, "r2")[0].scores  # printed as "--"
+    table = scorecard(real, headline_of(real), "mae")
+    assert "MLP (published)" in [row.model for row in table.rows]
+    real.attrs["data"] = json.dumps(own | {"recipe": "climsim"})
+    assert published_beside(real, "mae") == []
+
+
+def column_store_of(truth):
+    return truth.rename(ncol="column", lev="level")
 
 
 def test_times_meet_by_date_in_any_order(predictions, truth):

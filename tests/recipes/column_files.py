@@ -34,16 +34,18 @@ def write_pairs(
     month: str = "0001-02",
     levels: int = LEVELS,
     drift: float = 1e-5,
+    every: int = 1,
 ) -> Iterator[Path]:
     """Write ``steps`` pairs from the first of a month on, and yield those before the physics.
 
-    After the physics each state has grown by ``drift`` of itself.
+    They are ``every`` so many time steps apart. After the physics each state has grown by ``drift``
+    of itself.
     """
     statistics = statistics_of(data_root)
     known = column_variables()
     rng = np.random.default_rng(1)
     for step in range(steps):
-        day, second = divmod(step * STEP, DAY)
+        day, second = divmod(step * every * STEP, DAY)
         stamp = f"{month}-{day + 1:02d}-{second:05d}"
         (folder / month).mkdir(parents=True, exist_ok=True)
         paths = [folder / month / f"E3SM-MMF.{part}.{stamp}.nc" for part in ("mli", "mlo")]
