@@ -58,7 +58,7 @@ class ColumnCNN(nn.Module):
         blocks: int = 12,
         kernel: int = 3,
         dropout: float = 0.175,
-        positive: bool = True,
+        positive: bool = False,
     ) -> None:
         super().__init__()
         self.given, self.out = columns_in(signature), columns_out(signature)

@@ -64,7 +64,7 @@ class ColumnMLP(nn.Module):
 
     After the hidden layers comes one as wide as the targets, rectified too; of it both heads are
     made. Single values go through a rectifier where they cannot be negative: that is right if
-    targets are scaled without a shift, as ``normalisation: published`` of the task does.
+    targets are scaled without a shift, as ``scaling: published`` of the task does.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class ColumnMLP(nn.Module):
         signature: Signature,
         hidden: Sequence[int] = (768, 640, 512, 640, 640),
         slope: float = 0.15,
-        positive: bool = True,
+        positive: bool = False,
     ) -> None:
         super().__init__()
         self.inputs, _ = ordered(signature)

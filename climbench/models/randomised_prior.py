@@ -58,11 +58,14 @@ class RandomisedPrior(nn.Module):
         Share of the training samples that each member sees.
     seed
         Of the choice of samples.
+    learn_from
+        Climate models whose samples are learnt from, of several; by default all.
 
     Raises
     ------
     UserError
-        If an option is out of range, or the network cannot be built for a signature.
+        If an option is out of range, a climate model is not in the task, or the network cannot be
+        built for a signature.
 
     References
     ----------
@@ -80,6 +83,7 @@ class RandomisedPrior(nn.Module):
         prior_scale: float = 1.0,
         share: float = 0.8,
         seed: int = 0,
+        learn_from: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -88,6 +92,7 @@ class RandomisedPrior(nn.Module):
         if not 0 < share <= 1:
             raise UserError(f"{name}: option 'share' = {share} must be above 0 and at most 1")
         self.members, self.share, self.seed = members, share, seed
+        self.teachers = _places("learn_from", learn_from, signature.climate_models)
         self.ensemble = nn.ModuleList(
             PriorMember(network, signature, prior_scale) for _ in range(members)
         )
@@ -124,7 +129,10 @@ class RandomisedPrior(nn.Module):
         """Return 1 for samples that a member learns from, 0 for others ``[batch]``."""
         if not self.training:
             return torch.ones_like(sample.index, dtype=torch.float32)
-        return (uniform(sample.index, member, self.seed) < self.share).float()
+        chosen = uniform(sample.index, member, self.seed) < self.share
+        if self.teachers.numel():
+            chosen &= torch.isin(sample.climate_model, self.teachers.to(chosen.device))
+        return chosen.float()
 
 
 class MultiFidelityPrior(RandomisedPrior):
@@ -174,7 +182,12 @@ class MultiFidelityPrior(RandomisedPrior):
         sees_inputs: bool = False,
     ) -> None:
         super().__init__(signature, network, members, prior_scale, share, seed)
-        self.low = _places(low_fidelity, signature.climate_models)
+        self.low = _places("low_fidelity", low_fidelity, signature.climate_models)
+        if low_fidelity and set(low_fidelity) == set(signature.climate_models):
+            raise UserError(
+                "option 'low_fidelity' names all climate models of the task: leave out at least "
+                "one, of high fidelity"
+            )
         self.low_fidelity_weight, self.sees_inputs = low_fidelity_weight, sees_inputs
         if sees_inputs and signature.history != signature.leads:
             raise UserError(
@@ -257,17 +270,11 @@ def _build(network: Mapping[str, Any], signature: Signature) -> nn.Module:
     return built
 
 
-def _places(names: Sequence[str], climate_models: Sequence[str]) -> Tensor:
+def _places(option: str, names: Sequence[str], climate_models: Sequence[str]) -> Tensor:
     for name in names:
         if name not in climate_models:
             hint = nearest(name, climate_models) if climate_models else "its store has only one"
             raise UserError(
-                f"option 'low_fidelity' names '{name}', which is no climate model of the task: "
-                f"{hint}"
+                f"option '{option}' names '{name}', which is no climate model of the task: {hint}"
             )
-    if names and set(names) == set(climate_models):
-        raise UserError(
-            "option 'low_fidelity' names all climate models of the task: leave out at least one, "
-            "of high fidelity"
-        )
     return torch.tensor([list(climate_models).index(name) for name in names], dtype=torch.int64)

@@ -1,9 +1,9 @@
 """Column physics from recipe to page, on a few simulated days."""
 
 import pytest
+from small_experiments import configuration
 
 from climbench.experiments.run import run
-from tests.end_to_end.test_experiments import configuration
 
 SHORT = [
     "+recipe_overrides.dates={start: 0001-01-01, end: 0001-01-24}",
@@ -19,14 +19,15 @@ SHORT = [
 @pytest.fixture(scope="module")
 def twin(tmp_path_factory):
     overrides = ["experiment=climsim_twin", *SHORT, "trainer.batch_size=64"]
-    overrides += ["models.mlp_columns.max_epochs=2"]
+    overrides += ["models.column_mlp_small.max_epochs=12", "models.column_mlp_small.batch_size=64"]
+    overrides += ["models.column_randomised_prior_small.max_epochs=1"]
     return run(configuration(tmp_path_factory.mktemp("twin"), *overrides))
 
 
 def test_a_network_and_a_straight_line_beat_the_mean(twin):
     mae = twin.scores.score.sel(metric="mae", channel="cam_out_NETSW").squeeze()
-    assert mae.sel(model="linear_regression_field") < 0.6 * mae.sel(model="mean_climatology")
-    assert mae.sel(model="mlp_columns") < 0.6 * mae.sel(model="mean_climatology")
+    assert mae.sel(model="column_regression") < 0.6 * mae.sel(model="mean_climatology")
+    assert mae.sel(model="column_mlp_small") < 0.6 * mae.sel(model="mean_climatology")
 
 
 def test_no_model_is_wrong_where_nothing_ever_happens(twin):

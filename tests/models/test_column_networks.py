@@ -124,10 +124,10 @@ def test_the_training_mean_of_columns():
 def test_single_values_of_the_mlp_are_never_negative():
     torch.manual_seed(0)
     sample = random_sample(COLUMNS, 20)
-    answer = vector(ColumnMLP(COLUMNS, hidden=(16,))(sample))
+    answer = vector(ColumnMLP(COLUMNS, hidden=(16,), positive=True)(sample))
     singles = [COLUMNS.targets.index(name) for name in ("cam_out_NETSW", "cam_out_PRECC")]
     assert (answer[:, singles] >= 0).all()
-    assert (vector(ColumnMLP(COLUMNS, hidden=(16,), positive=False)(sample)) < 0).any()
+    assert (vector(ColumnMLP(COLUMNS, hidden=(16,))(sample)) < 0).any()
 
 
 def test_heteroskedastic_loss_by_hand():
