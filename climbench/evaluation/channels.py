@@ -90,7 +90,7 @@ def narrowed(
                 hint = nearest(name, map(str, dataset.data_vars))
                 raise UserError(f"{label} has no variable '{name}': {hint}")
         means = [f"{name}_mean" for name in names if f"{name}_mean" in dataset]
-        dataset = dataset[[*names, *means]]
+        dataset = dataset.drop_vars(set(dataset.data_vars) - {*names, *means})
     if levels is not None:
         there = np.atleast_1d(dataset["level"]) if "level" in dataset.coords else np.empty(0)
         try:

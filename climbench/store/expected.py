@@ -91,7 +91,8 @@ def as_expected(dataset: xr.Dataset, names: Mapping[str, str]) -> xr.Dataset:
             fields[name] = mean
         else:
             fields[name] = field
-    return xr.Dataset(fields, attrs=dataset.attrs).drop_vars("member", errors="ignore")
+    # The coordinates are named: a single place has some along no field at all.
+    return xr.Dataset(fields, dataset.coords, dataset.attrs).drop_vars("member", errors="ignore")
 
 
 def _listed(field: xr.DataArray) -> str:

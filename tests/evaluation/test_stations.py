@@ -71,6 +71,21 @@ def test_stations_that_were_observed_and_not_forecast_do_not_count(truth, foreca
         combine([scores, whole])
 
 
+def test_an_ensemble_at_one_place_with_what_it_expects(truth, forecast):
+    predictions, errors = forecast
+    one = predictions.isel(station=1, drop=True)["wind_speed"].drop_attrs()
+    members = xr.concat([one - 1, one + 3], xr.Variable("member", [0, 1])).transpose("time", ...)
+    expected = one.assign_attrs(cell_methods="realization: mean")
+    both = xr.Dataset({"wind_speed": members, "wind_speed_mean": expected}, attrs={"model": "two"})
+    place = truth.isel(station=1, drop=True)
+    for variables in (None, ["wind_speed"]):
+        scores = evaluate(both, place, metrics=["rmse", "crps"], variables=variables)
+        rmse = np.sqrt(np.mean(errors[:, :, 1] ** 2, axis=0))
+        found = scores["score"].squeeze()
+        np.testing.assert_allclose(found.sel(metric="rmse"), rmse, rtol=1e-5)
+        assert np.isfinite(found.sel(metric="crps")).all()
+
+
 def test_what_does_not_fit_is_said(truth, forecast):
     predictions, _ = forecast
     with pytest.raises(UserError, match="lacks the station 'Oslo'"):
