@@ -26,6 +26,7 @@ from climbench.evaluation.significance import (
     interval,
     normal_quantile,
 )
+from climbench.lead_times import lead_name
 
 Autocorrelation = Literal["automatic", "lead"]
 DESCRIPTIONS = ("orientation", "unit_power", "unit", "variable", "level", "units")
@@ -178,7 +179,7 @@ def _only_in_one(pair: Pair, wanted: Mapping[str, Sequence[Any]]) -> str:
 
 
 def _listed(dim: str, labels: Sequence[Any]) -> str:
-    names = [f"{label:g} h" if dim == "lead_time" else str(label) for label in labels]
+    names = [lead_name(label) if dim == "lead_time" else str(label) for label in labels]
     more = len(names) - MOST_NAMES
     return ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
@@ -314,7 +315,7 @@ def _table(heading: str, places: Sequence[str], rows: pd.DataFrame) -> Table:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows.to_dict("records"):
         where = [str(row[name]) for name in places]
-        where.append(f"{row[condition]:g} h" if condition == "lead_time" else row[condition])
+        where.append(lead_name(row[condition]) if condition == "lead_time" else row[condition])
         mark = Text(*SIGNS.get(row["mark"], ("",)))
         table.add_row(*map(Text, [*where, *_numbers(row)]), mark)
     return table

@@ -12,6 +12,7 @@ from climbench.evaluation.pairing import Pair, gain, one_model, resample
 from climbench.evaluation.rules import REFERENCE, GateRules, Rule, chosen_names
 from climbench.evaluation.significance import Array, interval, normal_quantile
 from climbench.evaluation.verdict import GateResult, Outcome, Verdict, printable
+from climbench.lead_times import lead_name
 from climbench.metrics.metric import get_metric
 
 
@@ -164,7 +165,7 @@ def _verdict(
     pair, rule = case.pair, case.rule
     (own, other), (candidate, reference) = scores, pair.names
     channel, label, region = where
-    condition = f"{label:g} h" if pair.condition == "lead_time" else str(label)
+    condition = lead_name(label) if pair.condition == "lead_time" else str(label)
     made = {name: bool(answer) for name, answer in tests.items() if not np.isnan(answer)}
     significant = all(made.values()) if made else None
     outcome = _outcome(case, ahead, other, significant)

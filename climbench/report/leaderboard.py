@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from climbench.lead_times import lead_name
 from climbench.report.ranking import (
     Headline,
     axis_of,
@@ -80,7 +81,7 @@ def _skill_table(scores: xr.Dataset, headline: Headline, models: list[str]) -> T
 def _leads_table(scores: xr.Dataset, here: xr.DataArray, metric: str, channel: str) -> Group:
     """Return one channel's scores [model] at the key leads, under its name and units."""
     columns = {
-        f"{lead:g} h": here.sel(metric=metric, channel=channel, lead_time=lead)
+        lead_name(lead): here.sel(metric=metric, channel=channel, lead_time=lead)
         for lead in key_leads(scores)
     }
     return _scores_table(with_units(channel, units_of(scores, metric, channel)), columns)

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from climbench.lead_times import lead_name
 from climbench.report.ranking import (
     BASELINES,
     STRAIGHT_LINES,
@@ -140,9 +141,9 @@ def place_name(at: xr.DataArray) -> str:
     >>> place_name(xr.DataArray(1.0, coords={"lead_time": 24.0}))
     '24 h'
     """
-    return (
-        str(at["scenario"].item()) if "scenario" in at.coords else f"{at['lead_time'].item():g} h"
-    )
+    if "scenario" in at.coords:
+        return str(at["scenario"].item())
+    return lead_name(at["lead_time"].item())
 
 
 def caption(headline: Headline) -> str:
@@ -153,7 +154,7 @@ def caption(headline: Headline) -> str:
     >>> caption(Headline("rmse", "2m_temperature", "global", 24.0, "lower"))
     'rmse of 2m_temperature at 24 h, global'
     """
-    lead = "" if headline.lead_hours is None else f" at {headline.lead_hours:g} h"
+    lead = "" if headline.lead_hours is None else f" at {lead_name(headline.lead_hours)}"
     return f"{headline.metric} of {headline.channel}{lead}, {headline.region}"
 
 
