@@ -157,6 +157,8 @@ class MultiFidelityPrior(RandomisedPrior):
         The factor :math:`\alpha`.
     sees_inputs
         Whether the second network sees the inputs beside the first one's answer.
+    corrects
+        Whether what the second network says is added to the first one's answer.
 
     Raises
     ------
@@ -180,6 +182,7 @@ class MultiFidelityPrior(RandomisedPrior):
         low_fidelity: tuple[str, ...] = (),
         low_fidelity_weight: float = 1.0,
         sees_inputs: bool = False,
+        corrects: bool = False,
     ) -> None:
         super().__init__(signature, network, members, prior_scale, share, seed)
         self.low = _places("low_fidelity", low_fidelity, signature.climate_models)
@@ -188,7 +191,8 @@ class MultiFidelityPrior(RandomisedPrior):
                 "option 'low_fidelity' names all climate models of the task: leave out at least "
                 "one, of high fidelity"
             )
-        self.low_fidelity_weight, self.sees_inputs = low_fidelity_weight, sees_inputs
+        self.low_fidelity_weight = low_fidelity_weight
+        self.sees_inputs, self.corrects = sees_inputs, corrects
         if sees_inputs and signature.history != signature.leads:
             raise UserError(
                 "option 'sees_inputs' puts inputs beside answers: it needs as many steps of "
@@ -217,12 +221,12 @@ class MultiFidelityPrior(RandomisedPrior):
 
     def refine(self, first: Tensor, sample: Sample, member: int) -> Tensor:
         """Return the high-fidelity answer that follows from the low-fidelity one."""
-        nothing = first[:, :, :0]
+        nothing, seen = first[:, :, :0], first
         if self.sees_inputs:
-            first = torch.cat([first, sample.inputs[:, :, self.beside].to(first)], dim=2)
-        asked = sample._replace(inputs=first, forcings=nothing, static=nothing[0, 0])
+            seen = torch.cat([first, sample.inputs[:, :, self.beside].to(first)], dim=2)
+        asked = sample._replace(inputs=seen, forcings=nothing, static=nothing[0, 0])
         answer: Tensor = self.refinement[member](asked)
-        return answer
+        return first + answer if self.corrects else answer
 
     def loss(self, sample: Sample, weights: Tensor) -> Tensor:
         """Return the mean over members of both terms, see the class."""

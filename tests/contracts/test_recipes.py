@@ -25,6 +25,7 @@ SMALL = {
     "planet_climate": {},
     "climsim_twin": FEW_COLUMNS,
     "climsim_twin_low": FEW_COLUMNS,
+    "climsim_twin_low_warm": FEW_COLUMNS,
     "climsim_twin_warm": FEW_COLUMNS,
     "planet_large_ensemble": {"sources": [EARTH | {"members": 2}]},
     "planet_climatebench": {
