@@ -11,6 +11,7 @@ KINDS = {
     "climate_models": "climbench.experiments.climate_models",
     "internal_variability": "climbench.experiments.internal_variability.sweep",
     "reproduction": "climbench.experiments.reproduction",
+    "telemetry": "climbench.experiments.telemetry",
 }
 """Modules with a function ``parse(options)`` and one ``run_and_show(config)``."""
 

@@ -56,7 +56,7 @@ class Event:
     start, stop
         Steps, the first inside and the last outside.
     size
-        Largest departure, K.
+        Largest departure, in usual changes of the temperature within an hour.
     """
 
     parameter: str
@@ -90,8 +90,9 @@ def simulate_telemetry(times: pd.DatetimeIndex, events: int = 4, seed: int = 0) 
     names = [f"temperature_{number:02d}" for number in range(1, BODIES + 1)]
     temperatures = dict(zip(names, _temperatures(covariates, steps, random), strict=True))
     labels = {name: np.zeros(steps) for name in names}
+    usual = {name: _hourly(values) for name, values in temperatures.items()}
     for event in _draw_events(names, steps, events, random):
-        _inject(event, temperatures, covariates, labels)
+        _inject(event, temperatures, covariates, labels, usual)
     for name in names:
         grain = random.choice([0.01, 0.02, 0.05])
         noisy = temperatures[name] + 0.01 * random.normal(size=steps)
@@ -128,6 +129,11 @@ def _equilibrium(known: dict[str, Series], scale: float, random: np.random.Gener
     return np.asarray(field + random.uniform(1, 3) * scale * known["transmitter_on"] * dish)
 
 
+def _hourly(values: Series) -> float:
+    """Return the standard deviation of changes within an hour."""
+    return float(np.std(values[6:] - values[:-6]))
+
+
 def _draw_events(
     names: list[str], steps: int, events: int, random: np.random.Generator
 ) -> list[Event]:
@@ -144,7 +150,7 @@ def _draw_events(
             length = {"spike": 4, "step": 36, "drift": 36, "transient": 24}[kind]
             room = max(1, int(slots[at + 1] - slots[at]) - length)
             start = int(slots[at] + random.integers(room))
-            size = float(random.choice([-1, 1]) * random.uniform(4, 8))
+            size = float(random.choice([-1, 1]) * random.uniform(5, 9))
             cause = str(random.choice(CAUSES))
             found.append(Event(names[which % len(names)], cause, kind, start, start + length, size))
     return found
@@ -155,6 +161,7 @@ def _inject(
     temperatures: dict[str, Series],
     covariates: dict[str, Series],
     labels: dict[str, Series],
+    usual: dict[str, float],
 ) -> None:
     """Add an event to its temperature and its cause, and label it."""
     where = slice(event.start, event.stop)
@@ -165,7 +172,7 @@ def _inject(
         "drift": share,
         "transient": np.exp(-4 * (share - share[0])),
     }[event.kind]
-    temperatures[event.parameter][where] += event.size * shape
+    temperatures[event.parameter][where] += event.size * usual[event.parameter] * shape
     cause = covariates[event.cause]
     cause[where] += 6 * cause.std()
     labels[event.parameter][where] = 1 + sorted(covariates).index(event.cause)

@@ -10,7 +10,7 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.store import open_store
 from climbench.tasks.series import SeriesForecasting
-from climbench.tasks.task import SPLITS
+from climbench.tasks.task import SPLITS, Split
 from climbench.tasks.timeline import Period, Timeline, duration
 
 NO_PERIOD: Period = ("", "")
@@ -27,8 +27,8 @@ class TelemetryForecasting(SeriesForecasting):
     leave_out
         Series that are no covariates, with ``*`` and ``?`` as in file names.
     labels
-        Name of the series that marks anomalies of a target, such as ``qc_{}``: nothing is learnt
-        from it.
+        Name of the series that marks anomalies of a target, such as ``qc_{}``. Nothing is learnt
+        from it, and forecasts are not scored where it is more than 0.
     shares
         Of the record in training, validation and test, where these have no dates. Between them
         as many steps are left out as a history has. The other options are those of
@@ -102,6 +102,19 @@ class TelemetryForecasting(SeriesForecasting):
                 )
             labels = timeline.index[[start, end - 1]]
             setattr(self, name, tuple(str(label).replace(" ", "T") for label in labels))
+
+    def _targets(self, split: Split) -> xr.Dataset:
+        """Return the targets of a period; in the test without what is marked.
+
+        A forecast is not to be held against values that are known to be wrong.
+        """
+        fields = super()._targets(split)
+        if split != "test":
+            return fields
+        for target, mark in self.marks().items():
+            sound = ~(mark.sel(time=fields["time"]) > 0)
+            fields = fields.assign({target: fields[target].where(sound)})
+        return fields
 
     def marks(self) -> dict[str, xr.DataArray]:
         """Return the marks ``[time]`` of each target that has some; more than 0 is an anomaly."""

@@ -47,7 +47,7 @@ def test_an_event_is_where_its_label_is_and_nowhere_else(record):
         apart = np.abs(np.nan_to_num(record[name] - calm[name]))
         assert apart[label == 0].max() < 0.2
         for cause in set(label) - {0}:
-            assert apart[label == cause].max() > 2
+            assert apart[label == cause].max() > 0.5
             moved = record[meanings[cause]] - calm[meanings[cause]]
             usual = float(calm[meanings[cause]].std())
             assert np.nanmin(np.abs(moved.values[label == cause])) > 3 * usual

@@ -48,6 +48,14 @@ def test_all_other_series_are_covariates_but_marks_and_what_is_left_out(store):
     assert list(task(store).marks()) == ["tank"]
 
 
+def test_forecasts_are_not_scored_where_the_record_is_marked(store):
+    truth, hours = task(store).truth()["tank"], np.arange(812, 1000) / 6
+    assert truth.isnull().values[hours > 150].all()
+    assert truth.notnull().values[hours <= 150].all()
+    batch = task(store).split("train").__getitems__([0])
+    assert batch.targets.isfinite().all()
+
+
 def test_shares_of_the_record_lie_apart_by_a_history(store):
     periods = task(store).periods
     assert periods["train"] == range(0, 600)
