@@ -25,7 +25,7 @@ from climbench.models.boosting import (
 from climbench.models.feature_regression import LAGS, WINDOWS
 from climbench.models.gathered import Gathered
 from climbench.models.ridge import ridge_fit
-from climbench.models.series_features import SeriesFeatures
+from climbench.models.series_features import SeriesFeatures, last_values
 from climbench.tasks.sample import Sample, Signature
 
 BLOCK = 65_536  # rows that are read at once
@@ -37,11 +37,11 @@ class BoostedTrees(Gathered):
     r"""Predict each target at each lead by gradient-boosted trees, with intervals.
 
     Trees answer in steps and cannot go beyond what they were shown, which a straight line can: by
-    default they learn what a ridge regression on the same features leaves,
-    :math:`\hat y = x^T b + \sum_m f_m(x)`. The last share of the training period is held out, as
-    many samples before it as a window is long are left out, and the number of trees is that with
-    the least error there (:class:`~climbench.models.boosting.Trees`); the ridge penalty too. The
-    line is then fitted on all samples.
+    default they learn what a ridge regression on the same features leaves of the change from the
+    last value, :math:`\hat y = x_0 + x^T b + \sum_m f_m(x)`. The last share of the training period
+    is held out, as many samples before it as a window is long are left out, and the number of
+    trees is that with the least error there (:class:`~climbench.models.boosting.Trees`); the ridge
+    penalty too. The line is then fitted on all samples.
 
     Members of the forecast are quantiles, at levels :math:`(i - 1/2)/n`, grown with the quantile
     loss from the point forecast on, then each moved by one number so that on the held-out block it
@@ -135,7 +135,8 @@ class BoostedTrees(Gathered):
 
     def accumulate(self, sample: Sample) -> None:
         """Keep a batch of normalised samples with all their leads."""
-        parts = (sample.index, self.features(sample), sample.targets[:, :, :, 0])
+        change = sample.targets - last_values(self.signature, sample)
+        parts = (sample.index, self.features(sample), change[:, :, :, 0])
         self.rows.append(tuple(part.detach().cpu() for part in parts))  # type: ignore[arg-type]
 
     def fit(self, features: Tensor, targets: Tensor) -> None:
@@ -282,7 +283,8 @@ class BoostedTrees(Gathered):
             answers.append(torch.from_numpy(np.ascontiguousarray(point, dtype=np.float32)))
         shape = (len(features), features.shape[1], *sample.lead_time.shape[1:], -1)
         fields = torch.stack(answers, dim=1).reshape(shape).permute(0, 2, 3, 1)
-        return fields[:, :, :, None].to(sample.inputs.device)
+        change = fields[:, :, :, None].to(sample.inputs.device)
+        return last_values(self.signature, sample) + change
 
     def _load_from_state_dict(
         self, state_dict: Mapping[str, Any], prefix: str, *args: Any, **kwargs: Any

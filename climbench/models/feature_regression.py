@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from climbench.models.ridge import RidgeRegression
-from climbench.models.series_features import SeriesFeatures
+from climbench.models.series_features import SeriesFeatures, last_values
 from climbench.tasks.sample import Sample, Signature
 
 WINDOWS = (6, 36, 144)
@@ -12,7 +12,7 @@ LAGS = (1, 2, 3, 6)
 
 
 class FeatureRegression(RidgeRegression):
-    """Predict each target from lags and rolling statistics of all series, linearly.
+    """Predict how each target changes from lags and rolling statistics of all series, linearly.
 
     Parameters
     ----------
@@ -39,6 +39,15 @@ class FeatureRegression(RidgeRegression):
         seen = SeriesFeatures(signature, tuple(windows), tuple(lags))
         super().__init__(signature, 1, len(seen.names) + 1, len(signature.targets), ridge)
         self.seen = seen
+
+    def accumulate(self, sample: Sample) -> None:
+        """Add what changes from the last values to the sums."""
+        change = sample.targets - last_values(self.signature, sample)
+        super().accumulate(sample._replace(targets=change))
+
+    def forward(self, sample: Sample) -> Tensor:
+        """Return the last values and the regression of what changes."""
+        return last_values(self.signature, sample) + super().forward(sample)
 
     def features(self, sample: Sample, lead: int) -> Tensor:
         """Return features ``[1, row, feature]``; what is missing is the training mean."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from climbench.errors import UserError
+from climbench.models.channels import last_known
 from climbench.tasks.sample import Sample, Signature
 
 
@@ -114,3 +115,14 @@ def _spread(window: Tensor) -> list[Tensor]:
     least = window.masked_fill(missing, torch.inf).amin(1)
     most = window.masked_fill(missing, -torch.inf).amax(1)
     return [deviation, least.masked_fill(none, torch.nan), most.masked_fill(none, torch.nan)]
+
+
+def last_values(signature: Signature, sample: Sample) -> Tensor:
+    """Return the last value of each target that there is, else 0, the training mean.
+
+    Returns
+    -------
+    torch.Tensor
+        ``[batch, 1, target, 1, station]``.
+    """
+    return last_known(signature, sample).nan_to_num(0.0)
