@@ -82,7 +82,8 @@ def predict(
             part = _part(module, task, samples, block, batch_size)
             if start == 0:
                 template, size = _template(module, task), part.sizes[task.part_dimension]
-                layout = encoding(template, task.part_dimension, chunk=1, shard=size)
+                chunk = min(size, getattr(task, "prediction_chunk", 1))
+                layout = encoding(template, task.part_dimension, chunk=chunk, shard=size)
                 create_store(building, template, _attributes(checkpoint, module, task), layout)
             write_part(building, part, task.part_dimension, start)
             start += part.sizes[task.part_dimension]

@@ -136,13 +136,12 @@ class PackedColumns:
         if self._shards is None:  # another program wrote the files in another order
             return np.asarray(self._array.oindex[rows], dtype=np.float32)
         values = self._memory.empty(rows.size, self.shape[1])
+        from climbench.store.rows_kernel import copy_rows  # numba is loaded where it is needed
+
         number, within = np.divmod(rows, self._length)
-        if rows.size and number[0] == number[-1] and (number == number[0]).all():
-            np.take(self._shards[number[0]], within, axis=0, out=values, mode="clip")
-            return values
         for shard in np.unique(number):
             here = np.flatnonzero(number == shard)
-            values[here] = self._shards[shard][within[here]]
+            copy_rows(self._shards[shard], within[here], values, here)
         return values
 
     def __reduce__(self) -> tuple[type["PackedColumns"], tuple[Path]]:

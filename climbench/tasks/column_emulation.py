@@ -86,6 +86,7 @@ class ColumnEmulation:
     reading = Reading()  # no option: the samples are the same
     strategy: ClassVar[str] = "emulation"
     part_dimension: ClassVar[str] = "time"
+    prediction_chunk: ClassVar[int] = 24  # times; of one alone each read would be small
     required_baselines: ClassVar[tuple[str, ...]] = ("mean_climatology",)
     lead_times: ClassVar[tuple[int, ...]] = ()
 
