@@ -22,9 +22,8 @@ from climbench.models.boosting import (
     to_bytes,
     xgboost,
 )
-from climbench.models.feature_regression import LAGS, WINDOWS
+from climbench.models.feature_regression import LAGS, WINDOWS, FeatureRegression
 from climbench.models.gathered import Gathered
-from climbench.models.ridge import ridge_fit
 from climbench.models.series_features import SeriesFeatures, last_values
 from climbench.tasks.sample import Sample, Signature
 
@@ -40,8 +39,8 @@ class BoostedTrees(Gathered):
     default they learn what a ridge regression on the same features leaves of the change from the
     last value, :math:`\hat y = x_0 + x^T b + \sum_m f_m(x)`. The last share of the training period
     is held out, as many samples before it as a window is long are left out, and the number of
-    trees is that with the least error there (:class:`~climbench.models.boosting.Trees`); the ridge
-    penalty too. The line is then fitted on all samples.
+    trees is that with the least error there (:class:`~climbench.models.boosting.Trees`). The line
+    is that of ``feature_regression``, of all samples.
 
     Members of the forecast are quantiles, at levels :math:`(i - 1/2)/n`, grown with the quantile
     loss from the point forecast on, then each moved by one number so that on the held-out block it
@@ -108,7 +107,9 @@ class BoostedTrees(Gathered):
         if base not in ("ridge", "none"):
             raise UserError(f"option 'base' = {base} is unknown: ridge or none")
         self.seen = SeriesFeatures(signature, tuple(windows), tuple(lags))
-        self.base, self.ridge, self.held_out, self.seed = base, tuple(ridge), held_out, seed
+        self.held_out, self.seed = held_out, seed
+        line = FeatureRegression(signature, tuple(windows), tuple(lags), tuple(ridge))
+        self.line = line if base == "ridge" else None
         self.trees = Trees() if trees is None else trees
         self.quantile_trees = Trees() if quantile_trees is None else quantile_trees
         self.members, self.external_memory = quantiles, external_memory
@@ -136,8 +137,15 @@ class BoostedTrees(Gathered):
     def accumulate(self, sample: Sample) -> None:
         """Keep a batch of normalised samples with all their leads."""
         change = sample.targets - last_values(self.signature, sample)
+        if self.line is not None:
+            self.leads = sample.lead_time[0]
+            self.line.accumulate(sample)
         parts = (sample.index, self.features(sample), change[:, :, :, 0])
         self.rows.append(tuple(part.detach().cpu() for part in parts))  # type: ignore[arg-type]
+
+    def statistics(self) -> dict[str, Tensor]:
+        """Return the sums of the line."""
+        return {} if self.line is None else self.line.statistics()
 
     def fit(self, features: Tensor, targets: Tensor) -> None:
         """Fit the line, then grow the trees of every lead and target.
@@ -152,8 +160,10 @@ class BoostedTrees(Gathered):
         first, rest = self._parts(len(features), features.shape[1])
         x = features.flatten(0, 1).numpy()
         y = targets.permute(0, 3, 1, 2).flatten(0, 1).flatten(1).numpy()
-        if self.base == "ridge":
-            self.coefficients = torch.from_numpy(self._line(x, y, first, rest))
+        if self.line is not None:
+            self.line.solve()
+            order = torch.searchsorted(self.line.keys, self.leads.to(self.line.keys))
+            self.coefficients = self.line.coefficients[order, 0].double().movedim(0, 1).flatten(1)
         margin = self._margin(x)
         with tempfile.TemporaryDirectory() as place:
             matrices = self._matrices(x, first, rest, Path(place))
@@ -172,30 +182,6 @@ class BoostedTrees(Gathered):
         begin = min(samples - 1, round(samples * (1 - self.held_out)))
         end = max(1, begin - self.signature.history)
         return slice(0, end * stations), slice(begin * stations, samples * stations)
-
-    def _line(self, x: Rows, y: Rows, first: slice, rest: slice) -> NDArray[np.float64]:
-        """Return ridge coefficients ``[feature, column]``, the penalty the best for each column."""
-        found = np.zeros((x.shape[1] + 1, y.shape[1]))
-        sums: dict[bytes, tuple[Tensor, Tensor]] = {}  # of columns with the same gaps
-        for column in range(y.shape[1]):
-            there = np.isfinite(y[:, column])
-            if there[first].sum() == 0 or there[rest].sum() == 0:
-                continue
-            if there.tobytes() not in sums:
-                parts = (there & _inside(there, first), there)
-                sums[there.tobytes()] = (_gram(x, parts[0]), _gram(x, parts[1]))
-            early, all_of_it = sums[there.tobytes()]
-            moment = _moment(x, y[:, column], there & _inside(there, first))
-            test = there & _inside(there, rest)
-            design = _design(x[test])
-            errors = [
-                ((design @ ridge_fit(early, moment, penalty)[:, 0].numpy() - y[test, column]) ** 2)
-                for penalty in self.ridge
-            ]
-            best = self.ridge[int(np.argmin([error.mean() for error in errors]))]
-            whole = _moment(x, y[:, column], there)
-            found[:, column] = ridge_fit(all_of_it, whole, best)[:, 0].numpy()
-        return found
 
     def _margin(self, x: Rows) -> NDArray[np.float32]:
         """Return the line's answers ``[row, column]``."""
@@ -297,32 +283,6 @@ def _rows(x: Rows, start: int, stop: int) -> Rows:
     return x[start:stop]
 
 
-def _inside(rows: NDArray[np.bool_], part: slice) -> NDArray[np.bool_]:
-    inside = np.zeros_like(rows)
-    inside[part] = True
-    return inside
-
-
 def _design(x: Rows) -> NDArray[np.float64]:
     """Return features without gaps, and a constant."""
     return np.concatenate([np.nan_to_num(x), np.ones_like(x[:, :1])], axis=1).astype(np.float64)
-
-
-def _gram(x: Rows, chosen: NDArray[np.bool_]) -> Tensor:
-    """Return the sums of products of features over some rows, a block at a time."""
-    total = torch.zeros(x.shape[1] + 1, x.shape[1] + 1, dtype=torch.float64)
-    for start in range(0, len(x), BLOCK):
-        part = slice(start, start + BLOCK)
-        rows = torch.from_numpy(_design(x[part][chosen[part]]))
-        total += rows.T @ rows
-    return total
-
-
-def _moment(x: Rows, y: Rows, chosen: NDArray[np.bool_]) -> Tensor:
-    """Return the sums of products of features and one target over some rows."""
-    total = torch.zeros(x.shape[1] + 1, 1, dtype=torch.float64)
-    for start in range(0, len(x), BLOCK):
-        part = slice(start, start + BLOCK)
-        rows = torch.from_numpy(_design(x[part][chosen[part]]))
-        total += rows.T @ torch.from_numpy(y[part][chosen[part]]).double()[:, None]
-    return total

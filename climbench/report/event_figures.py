@@ -25,6 +25,10 @@ class Contributions(Protocol):
     def contributions(self) -> NDArray[np.float32]:
         """SHAP values ``[step, covariate]``."""
 
+    @property
+    def interactions(self) -> NDArray[np.float32]:
+        """Mean absolute SHAP interactions ``[covariate, covariate]``."""
+
 
 def series_figure(
     here: xr.Dataset, spans: list[tuple[int, int]], theme: Theme = LIGHT, dots: bool = False
@@ -108,6 +112,20 @@ def beeswarm_figure(known: Contributions, theme: Theme = LIGHT) -> Figure:
     axes.axvline(0, color=theme.text, lw=0.6)
     axes.set_yticks(range(len(first)), [_label(known, at) for at in first], fontsize=7)
     axes.set_xlabel("SHAP value of a step, ln(1 + score)", fontsize=9)
+    return figure
+
+
+def pairs_figure(known: Contributions, theme: Theme = LIGHT) -> Figure:
+    """Return the pairs of covariates that tell most together, beyond what each tells alone."""
+    figure = canvas(2.8, theme)
+    axes = _axes(figure, theme)
+    rows, columns = np.triu_indices(len(known.names), k=1)
+    together = (known.interactions + known.interactions.T)[rows, columns]
+    first = np.argsort(together)[-LONGEST:]
+    labels = [f"{_label(known, rows[at])} x {_label(known, columns[at])}" for at in first]
+    axes.barh(labels, together[first], color=theme.models[0])
+    axes.tick_params(axis="y", labelsize=7)
+    axes.set_xlabel("mean |SHAP interaction| at the events, ln(1 + score)", fontsize=9)
     return figure
 
 

@@ -12,6 +12,7 @@ from climbench.report.event_figures import (
     Contributions,
     bar_figure,
     beeswarm_figure,
+    pairs_figure,
     residual_figure,
     series_figure,
 )
@@ -120,7 +121,8 @@ def _overview(
         return drawn
     first = known.names[int(np.abs(known.contributions).mean(0).argmax())]
     said = f"SHAP values of the covariates at the events of {name}; the largest is {first}"
-    figures = (("bar", bar_figure), ("beeswarm", beeswarm_figure))
+    figures = [("bar", bar_figure), ("beeswarm", beeswarm_figure)]
+    figures += [("interactions", pairs_figure)] if len(known.names) > 1 else []
     return drawn + [
         draw_picture(folder, f"{name}_{kind}", f"{kind}: {said}", partial(figure, known))
         for kind, figure in figures

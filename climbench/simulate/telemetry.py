@@ -2,13 +2,14 @@ r"""Housekeeping of a simulated spacecraft: temperatures, what drives them, and 
 
 Each of 11 bodies relaxes towards an equilibrium and exchanges heat with its neighbours,
 
-.. math:: \frac{dT_k}{dt} = \frac{E_k(t) - T_k}{\tau_k}
+.. math:: \frac{dT_k}{dt} = \lambda(T_k) \frac{E_k(t) - T_k}{\tau_k}
           + \frac{T_{k-1} - 2 T_k + T_{k+1}}{\tau_c},
 
-with time constants :math:`\tau_k` of 1 to 48 hours. The equilibrium follows from sunlight (the
-cosine of an angle, none from behind), heaters (duty times the squared voltage of the bus),
-instruments (more than their sum where two run together) and the transmitter. Sensors add noise and
-round; records have gaps. Nothing of it was measured.
+with time constants :math:`\tau_k` of 1 to 48 hours, which louvres shorten to a third as they open
+within a kelvin of a set point: :math:`\lambda` goes from 1 to 3. The equilibrium follows from
+sunlight (the cosine of an angle, none from behind), heaters (duty times the squared voltage of the
+bus), instruments (more than their sum where two run together) and the transmitter. Sensors add
+noise and round; records have gaps. Nothing of it was measured.
 """
 
 from dataclasses import dataclass
@@ -105,13 +106,15 @@ def _temperatures(known: dict[str, Series], steps: int, random: np.random.Genera
     """Return the temperatures of all bodies ``[body, time]``, degC."""
     tau = np.geomspace(1, 48, BODIES)
     settled = np.stack([_equilibrium(known, scale, random) for scale in np.sqrt(2 + tau)], 1)
+    opens = settled.mean(0)
     state = settled[: 10 * STEPS_PER_DAY].mean(0)
     found = np.empty((steps, BODIES))
     for step in range(steps):
         found[step] = state
         around = np.pad(state, 1, "edge")
         exchanged = (around[:-2] - 2 * state + around[2:]) / EXCHANGE
-        state = state + HOURS_PER_STEP * ((settled[step] - state) / tau + exchanged)
+        louvres = 1 + 2 / (1 + np.exp(-4 * (state - opens)))
+        state = state + HOURS_PER_STEP * (louvres * (settled[step] - state) / tau + exchanged)
     return found.T
 
 

@@ -83,7 +83,19 @@ def test_the_page_shows_events_and_is_escaped(finished):
     assert "Covariates: pump" in page
     assert "SIMULATED" not in page
     assert len(list((folder / "event_figures").glob("tank_*_light.png"))) >= 5
+    assert (folder / "event_figures" / "tank_interactions_light.png").exists()
     assert str(config.title) in page
+
+
+def test_a_record_without_marks_has_events_and_no_scores_of_them(tmp_path):
+    table().drop(columns="label_tank").to_csv(tmp_path / "tank.csv", index=False)
+    config = configured(tmp_path, tmp_path / "tank.csv")
+    run(config)
+    folder = run_events(config)
+    record = json.loads((folder / "events.json").read_text())
+    assert record["events"]
+    assert "event_recall" not in record["summary"]
+    assert "not marked" not in (folder / "index.html").read_text()
 
 
 def test_a_second_run_does_nothing(finished):
