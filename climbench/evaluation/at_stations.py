@@ -170,6 +170,11 @@ def _variables(
 ) -> list[str]:
     """Return what both have, or what was asked for if both have it."""
     fields = [str(n) for n, a in maps.dataset.items() if {"time", *MAP} <= set(a.dims)]
+    if not fields:
+        raise UserError(
+            f"{maps.label} has no variable along time, latitude and longitude: give forecasts of "
+            "maps."
+        )
     known = [name for name in fields if name in observed.data_vars]
     for name in chosen or []:
         if name not in known:

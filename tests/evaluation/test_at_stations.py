@@ -171,6 +171,13 @@ def test_stations_off_the_map_are_left_out(tmp_path, observed):
     assert not (tmp_path / "b.zarr").exists()
 
 
+def test_forecasts_without_a_map_are_refused(observed, tmp_path):
+    series = forecast().mean(["latitude", "longitude"])
+    with pytest.raises(UserError, match="has no variable along time, latitude and longitude"):
+        at_stations(series, observed, tmp_path / "a.zarr")
+    assert not (tmp_path / "a.zarr").exists()
+
+
 def without(name):
     return lambda ds: ds.drop_vars(name)
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
@@ -129,6 +130,20 @@ def test_a_record_that_cannot_be_used_is_said_in_a_sentence(tmp_path, name):
     config = configured(tmp_path, tmp_path / "tank.csv")
     with pytest.raises(UserError, match=sentence):
         _ = prepare(config)[1].normalisation
+    assert not list(tmp_path.glob("stores/downloads/**/*.partial"))
+
+
+def test_another_record_of_the_same_name_is_another_store(tmp_path):
+    def found(folder, frame):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        frame.to_csv(tmp_path / folder / "tank.csv", index=False)
+        with xr.open_zarr(prepare(configured(tmp_path, tmp_path / folder))[0]) as store:
+            return float(store["tank"][0])
+
+    warmer = table().assign(tank=table()["tank"] + 100)
+    first = found("one", table())
+    assert found("two", warmer) == pytest.approx(first + 100, abs=1e-4)
+    assert found("one", warmer) == pytest.approx(first + 100, abs=1e-4)  # the file has changed
 
 
 @pytest.mark.parametrize(

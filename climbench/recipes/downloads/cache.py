@@ -193,8 +193,11 @@ def made_once(place: Path, make: Callable[[Path], None]) -> Path:
             partial = place.with_name(f"{place.name}.partial")
             shutil.rmtree(partial, ignore_errors=True)
             partial.mkdir(parents=True)
-            make(partial)
-            partial.replace(place)
+            try:
+                make(partial)
+                partial.replace(place)
+            finally:
+                shutil.rmtree(partial, ignore_errors=True)
         mark_used(place)
     return place
 
