@@ -20,7 +20,6 @@ from climbench.experiments.telemetry_events import Events, find_all
 from climbench.prediction.residuals import residuals
 from climbench.recipes import load_recipe
 from climbench.report.event_page import write_event_page
-from climbench.store.provenance import file_sha256
 from climbench.tasks import TelemetryForecasting
 from climbench.tasks.timeline import duration
 from climbench.training import load_checkpoint
@@ -116,9 +115,7 @@ def of_source(values: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError(f"option 'source' = {source}: there is no such file or folder.")
     pattern = path.name if path.is_file() else _pattern(path)
     tables = load_recipe(TABLES).resolved()["sources"][0]
-    files = [path] if path.is_file() else sorted(path.glob(pattern))
-    contents = {file.name: file_sha256(file) for file in files}  # another record, another store
-    tables |= {"address": pattern, "local": pattern, "sha256": contents, **table}
+    tables |= {"address": pattern, "local": pattern, **table}
     return options | {
         "recipe": TABLES,
         "recipe_overrides": {"sources": [tables]},

@@ -18,6 +18,7 @@ from climbench.recipes.clusters import check_cluster
 from climbench.recipes.downloads import downloads_folder, taking
 from climbench.recipes.ledger import CHECKSUMS, Ledger
 from climbench.recipes.lock import alone, building_folder, writable
+from climbench.recipes.own_tables import with_contents
 from climbench.recipes.parts import Part
 from climbench.recipes.schema import Recipe
 from climbench.recipes.sources import Input, Surroundings
@@ -76,6 +77,7 @@ def build(
         raise UserError(f"option 'data_root': there is no folder {data_root}.")
     if workers is not None and (type(workers) is not int or workers < 1):
         raise UserError(f"option 'workers' = {workers} is wrong: give a whole number from 1.")
+    recipe = with_contents(recipe, data_root)
     path = store_path(recipe, stores_dir)
     if path.exists():
         return path

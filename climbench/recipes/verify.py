@@ -16,6 +16,7 @@ from climbench.recipes.build import store_path
 from climbench.recipes.downloads import downloads_folder
 from climbench.recipes.ledger import CHECKSUMS, is_same, others
 from climbench.recipes.lock import alone
+from climbench.recipes.own_tables import with_contents
 from climbench.recipes.parts import Layout, Part, part_dimension
 from climbench.recipes.reading import compute
 from climbench.recipes.schema import Recipe
@@ -74,6 +75,7 @@ def verify(
     UserError
         If there is no such store, or a file or value is not as it was; the sentence names it.
     """
+    recipe = with_contents(recipe, data_root)
     path = store_path(recipe, stores_dir)
     if not path.exists():
         raise UserError(f"there is no finished store {path} to verify: build it first.")

@@ -284,3 +284,18 @@ def test_memory_holds_a_block_and_not_the_table(tmp_path: Path) -> None:
     command = [sys.executable, "-c", code, str(tmp_path / "stores"), str(folder)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(found.stdout.split()[-1]) < 400_000  # kB; the table as text takes 1.3 GB
+
+
+def test_other_tables_of_the_same_name_are_another_store(tmp_path: Path) -> None:
+    paths = []
+    for number in (1, 2):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        rows = "".join(f"2024-01-01T0{hour}:00:00Z,{hour + number}\n" for hour in range(4))
+        (folder / "a.csv").write_text(f"time,x\n{rows}")
+        changed = {"resample": None}
+        source = load_recipe("telemetry_csv").resolved()["sources"][0] | changed
+        recipe = load_recipe("telemetry_csv", {"sources": [source]})
+        paths.append(build(recipe, tmp_path / "stores", folder))
+        assert build(recipe, tmp_path / "stores", folder) == paths[-1]
+    assert [float(open_store(path)["x"][0]) for path in paths] == [1, 2]
