@@ -24,6 +24,7 @@ from climbench.models.boosting import (
 )
 from climbench.models.feature_regression import LAGS, WINDOWS, FeatureRegression
 from climbench.models.gathered import Gathered
+from climbench.models.row_file import RowFile
 from climbench.models.series_features import SeriesFeatures, last_values
 from climbench.tasks.sample import Sample, Signature
 
@@ -63,7 +64,7 @@ class BoostedTrees(Gathered):
     held_out
         Share of the training samples, the last ones, that the number of trees is chosen on.
     external_memory
-        Whether the binned features lie on disk while trees grow.
+        Whether features lie on disk until trees have grown, in full and in bins; on one process.
     seed
         Of the rows and columns that a tree sees.
 
@@ -124,6 +125,7 @@ class BoostedTrees(Gathered):
         self.register_buffer("boosters", torch.zeros(0, dtype=torch.uint8))
         self.register_buffer("ends", torch.zeros(0, dtype=torch.int64))
         self._grown: list[Any] = []
+        self.file: RowFile | None = None
 
     @property
     def levels(self) -> list[float]:
@@ -140,8 +142,12 @@ class BoostedTrees(Gathered):
         if self.line is not None:
             self.leads = sample.lead_time[0]
             self.line.accumulate(sample)
-        parts = (sample.index, self.features(sample), change[:, :, :, 0])
-        self.rows.append(tuple(part.detach().cpu() for part in parts))  # type: ignore[arg-type]
+        features = self.features(sample).detach().cpu()
+        if self.external_memory:
+            self.file = RowFile() if self.file is None else self.file
+            self.file.append(features.flatten(0, 1).numpy())
+            features = features[..., :0]
+        self.rows.append((sample.index.cpu(), features, change[:, :, :, 0].detach().cpu()))
 
     def statistics(self) -> dict[str, Tensor]:
         """Return the sums of the line."""
@@ -158,7 +164,7 @@ class BoostedTrees(Gathered):
             ``[sample, lead, target, station]``.
         """
         first, rest = self._parts(len(features), features.shape[1])
-        x = features.flatten(0, 1).numpy()
+        x = features.flatten(0, 1).numpy() if self.file is None else self.file
         y = targets.permute(0, 3, 1, 2).flatten(0, 1).flatten(1).numpy()
         if self.line is not None:
             self.line.solve()
@@ -170,12 +176,21 @@ class BoostedTrees(Gathered):
             grown = [
                 booster
                 for column in range(y.shape[1])
-                for booster in self._column(matrices, column, x, y, margin, (first, rest))
+                for booster in self._column(matrices, column, y, margin, (first, rest))
             ]
         contents = [torch.from_numpy(to_bytes(booster).copy()) for booster in grown]
         self.boosters = torch.cat(contents)
         self.ends = torch.tensor([len(content) for content in contents]).cumsum(0)
-        self._grown = []
+        self._grown, self.file = [], None
+
+    def solve(self) -> None:
+        """Fit on all samples that were kept, in the order of time, then forget them."""
+        if self.file is not None:
+            index = torch.cat([place for place, _, _ in self.rows])
+            stations = self.rows[0][1].shape[1]
+            places = torch.argsort(index)[:, None] * stations + torch.arange(stations)
+            self.file.order = places.flatten().numpy()
+        super().solve()
 
     def _parts(self, samples: int, stations: int) -> tuple[slice, slice]:
         """Return the rows that trees grow on, and those that their number is chosen on."""
@@ -183,7 +198,7 @@ class BoostedTrees(Gathered):
         end = max(1, begin - self.signature.history)
         return slice(0, end * stations), slice(begin * stations, samples * stations)
 
-    def _margin(self, x: Rows) -> NDArray[np.float32]:
+    def _margin(self, x: Rows | RowFile) -> NDArray[np.float32]:
         """Return the line's answers ``[row, column]``."""
         coefficients = self.coefficients.cpu().numpy()
         parts = [
@@ -191,7 +206,9 @@ class BoostedTrees(Gathered):
         ]
         return np.concatenate(parts).astype(np.float32)
 
-    def _matrices(self, x: Rows, first: slice, rest: slice, folder: Path) -> tuple[Any, Any]:
+    def _matrices(
+        self, x: Rows | RowFile, first: slice, rest: slice, folder: Path
+    ) -> tuple[Any, Any]:
         def blocks(part: slice) -> list[Any]:
             starts = range(part.start, part.stop, BLOCK)
             return [partial(_rows, x, start, min(start + BLOCK, part.stop)) for start in starts]
@@ -207,7 +224,6 @@ class BoostedTrees(Gathered):
         self,
         matrices: tuple[Any, Any],
         column: int,
-        x: Rows,
         y: Rows,
         margin: NDArray[np.float32],
         parts: tuple[slice, slice],
@@ -279,7 +295,7 @@ class BoostedTrees(Gathered):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
-def _rows(x: Rows, start: int, stop: int) -> Rows:
+def _rows(x: Rows | RowFile, start: int, stop: int) -> Rows:
     return x[start:stop]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from climbench.errors import UserError
 from climbench.models.closed_form import ClosedForm
 from climbench.models.gathered import Gathered
 from climbench.tasks.sample import Sample
@@ -45,7 +46,18 @@ class ClosedFormModule(FittedModule):
                 self.model.solve()
 
     def _gather(self, model: Gathered) -> None:
-        """Give every rank the samples of all."""
+        """Give every rank the samples of all.
+
+        Raises
+        ------
+        UserError
+            If a model keeps them on disk.
+        """
+        if getattr(model, "external_memory", False):
+            raise UserError(
+                "option 'network.external_memory' keeps samples on the disk of one process: train "
+                "with trainer.devices=1, or leave it out."
+            )
         ranks: list[Any] = [None] * self.trainer.world_size
         torch.distributed.all_gather_object(ranks, model.rows)
         model.rows = [rows for rank in ranks for rows in rank]

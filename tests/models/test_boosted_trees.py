@@ -10,6 +10,7 @@ import torch
 from climbench.errors import UserError
 from climbench.models.boosted_trees import BoostedTrees
 from climbench.models.boosting import Trees, from_bytes, grow, quantised, set_target, to_bytes
+from climbench.models.ridge import take
 from climbench.testing.model_contract import STATIONS, random_sample
 
 ONE = replace(
@@ -94,6 +95,20 @@ def test_blocks_give_the_trees_of_the_whole(tmp_path, on_disk):
         answers.append(booster.inplace_predict(x))
     np.testing.assert_allclose(*answers, rtol=1e-4, atol=1e-5)
     assert np.corrcoef(answers[0], y)[0, 1] > 0.9
+
+
+def test_features_on_disk_give_the_same_trees_whatever_the_order_of_batches():
+    sample = question()
+    answers = []
+    for external in (False, True):
+        model = BoostedTrees(ONE, (2,), (1,), trees=FEW, quantiles=0, external_memory=external)
+        for part in torch.randperm(1500, generator=torch.Generator().manual_seed(0)).split(400):
+            model.accumulate(take(sample, part))
+        assert (model.file is not None) == external
+        model.solve()
+        assert model.file is None
+        answers.append(model(sample))
+    torch.testing.assert_close(answers[0], answers[1], atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize(
