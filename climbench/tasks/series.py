@@ -53,13 +53,14 @@ class SeriesForecasting(DirectForecasting):
         training period, or a target never changes there.
     """
 
-    stations: tuple[str, ...] = ()
-    held_out: tuple[str, ...] = ()
+    stations: tuple[str | int, ...] = ()
+    held_out: tuple[str | int, ...] = ()
 
     required_baselines: ClassVar[tuple[str, ...]] = ("climatology", "persistence")
 
     def __post_init__(self) -> None:
-        self.stations, self.held_out = tuple(self.stations), tuple(self.held_out)
+        self.stations = tuple(str(name) for name in self.stations)  # numbers are names too
+        self.held_out = tuple(str(name) for name in self.held_out)
         super().__post_init__()
         known = self._known("held_out", self.held_out, self.dataset[STATION].values)
         if self.held_out and set(self.held_out) == known:
@@ -83,10 +84,12 @@ class SeriesForecasting(DirectForecasting):
             self.records = self.records.sel({STATION: list(self.stations)})
         return as_one_row(self.records)
 
-    def _known(self, option: str, wanted: tuple[str, ...], there: NDArray[Any]) -> set[str]:
+    def _known(
+        self, option: str, wanted: tuple[str | int, ...], there: NDArray[Any]
+    ) -> set[str | int]:
         """Return the names of the stations there are, refusing others that are wanted."""
         known = [str(name) for name in there]
-        for at, name in enumerate(wanted):
+        for at, name in enumerate(map(str, wanted)):
             if name not in known:
                 raise UserError(
                     f"option '{option}': store {self.store.name} has no station '{name}': "

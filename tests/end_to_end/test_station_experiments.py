@@ -23,7 +23,7 @@ def test_simulated_stations_from_recipe_to_leaderboard(tmp_path):
         "task.train=[2000-01-01, 2000-03-15]",
         "task.validation=[2000-03-16, 2000-03-31]",
         "task.test=[2000-04-01, 2000-04-30]",
-        "task.held_out=['5']",
+        "task.held_out=[5]",
         "models.dlinear.max_epochs=1",
         *LSTM,
         *GRAPH,
@@ -62,7 +62,7 @@ def test_weather2k_from_its_array_to_leaderboard(weather2k, experiment):
     parts = days[49], days[50], days[69], days[70], days[-1]
     train, first, second, third, last = (f"{day:%Y-%m-%d}" for day in parts)
     long = experiment.endswith("long")
-    alone = ["task.stations=['3']", "task.history=24", "task.lead_times=[24,72]"]
+    alone = ["task.stations=[3]", "task.history=24", "task.lead_times=[24,72]"]
     together = ["models.tgcn.max_epochs=1", "models.stgcn.max_epochs=1", *GRAPH]
     config = configuration(
         weather2k,
