@@ -28,6 +28,8 @@ from climbench.tasks.sample import Signature
 from climbench.tasks.task import Normalisation, Split, normalisation_of
 from climbench.tasks.windows import Group, Windows
 
+MEMBER = "member"
+
 
 @dataclass(kw_only=True)
 class SeriesForecasting(DirectForecasting):
@@ -35,7 +37,7 @@ class SeriesForecasting(DirectForecasting):
 
     Records have gaps: unlike on maps, every step of the time axis may be part of a window.
     Missing inputs are NaN, which a network sees as the training mean, and missing targets count
-    neither in a loss nor in a score.
+    neither in a loss nor in a score. Members of an ensemble at one place are stations too.
 
     Parameters
     ----------
@@ -78,6 +80,9 @@ class SeriesForecasting(DirectForecasting):
             )
         if self.region is not None:
             raise UserError("option 'region' is for maps: leave it out")
+        if MEMBER in self.records.dims and STATION not in self.records.dims:
+            labels = [f"member {label}" for label in self.records[MEMBER].values]
+            self.records = self.records.rename({MEMBER: STATION}).assign_coords({STATION: labels})
         if self.stations:
             there = self.records.coords.get(STATION, xr.DataArray([], dims=STATION))
             self._known("stations", self.stations, there.values)

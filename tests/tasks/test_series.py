@@ -96,6 +96,20 @@ def test_only_some_stations_in_the_order_that_is_asked_for(network):
     assert one.split("test").__getitems__([0]).targets.shape == (1, 2, 2, 1, 1)
 
 
+def test_members_at_one_place_are_stations(tmp_path):
+    members = stations(HOURLY).drop_vars(["latitude", "longitude", "altitude", "station"])
+    members = members.rename(station="member").assign_coords(member=[3, 7, 8])
+    chosen = task(write_store(tmp_path / "members", members), held_out=("member 7",))
+    assert chosen.signature.stations == ("member 3", "member 7", "member 8")
+    batch = chosen.split("train").__getitems__(range(20))
+    assert batch.targets[..., 1].isnan().all()
+    assert chosen.truth()["wind_speed"].notnull().all("time").values.tolist() == [
+        False,
+        True,
+        False,
+    ]
+
+
 def test_a_record_on_both_sides_of_the_split_is_warned_of(tmp_path):
     shared = stations(HOURLY)
     shared["2m_temperature"][:, 2] = shared["2m_temperature"][:, 0]
