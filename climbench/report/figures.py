@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import xarray as xr
 
-from climbench.report.ranking import Headline, best_of, metrics_of, ranked
-from climbench.report.theme import DOTS_PER_INCH, THEMES, Theme, save, short
-from climbench.report.wording import channel_units, number, place_name, units_of, with_units
+from climbench.plot.ranking import Headline, best_of, metrics_of, ranked
+from climbench.plot.theme import DOTS_PER_INCH, THEMES, Theme, save, short
+from climbench.plot.wording import channel_units, number, place_name, units_of, with_units
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,7 +48,7 @@ class Picture:
 
 def draw_curves(scores: xr.Dataset, headline: Headline, folder: Path) -> list[Picture]:
     """Draw every metric of every channel that has a score, and return the pictures."""
-    from climbench.report.curves import score_figure
+    from climbench.plot.score_curves import score_figure
 
     pictures = []
     for metric in metrics_of(scores, headline):
@@ -88,7 +88,7 @@ def scores_errors(scores: xr.Dataset) -> bool:
 def _channel_maps(
     fields: list[xr.DataArray], metric: str, channel: str, units: str, folder: Path
 ) -> list[Picture]:
-    from climbench.report.maps import bias_scale, error_scale, map_figure
+    from climbench.plot.maps import bias_scale, error_scale, map_figure
 
     # persistence and climatology are often so bad that nothing else would show
     rivals = [field for field in fields if field["model"] not in _BEYOND_SCALE] or fields

@@ -11,12 +11,12 @@ from typing import Any
 import xarray as xr
 
 from climbench.errors import UserError
+from climbench.plot.ranking import Headline, axis_of, headline_of, metrics_of
+from climbench.plot.wording import caption, verdict
 from climbench.report.comparable import published_beside
 from climbench.report.figures import FOLDER, Picture, draw_curves, draw_maps, scores_errors
 from climbench.report.pages import render_page
-from climbench.report.ranking import Headline, axis_of, headline_of, metrics_of
 from climbench.report.tables import COLOUR_LIMITS, regions_table, scorecard, standings
-from climbench.report.wording import caption, verdict
 
 _PAGE, _SCORES = "index.html", "scores.csv"
 _GENERATOR = '<meta name="generator" content="climbench">'

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from climbench.report.theme import LIGHT, Theme, heading, safe
+from climbench.plot.theme import LIGHT, Theme, heading, safe
 
 _COASTLINE = Path(__file__).with_name("coastline_110m.npz")
 _EXTREME_PERCENT = 2.0  # of the values lie beyond the colours at each end

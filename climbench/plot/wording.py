@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from climbench.lead_times import lead_name
-from climbench.report.ranking import (
+from climbench.plot.ranking import (
     BASELINES,
     STRAIGHT_LINES,
     Headline,

@@ -9,9 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from climbench.report.ranking import BASELINES, axis_of, penalty
-from climbench.report.theme import LIGHT, Theme, canvas, dress, heading, safe, short
-from climbench.report.wording import number, place_name, units_of, with_units
+from climbench.plot.ranking import BASELINES, axis_of, penalty
+from climbench.plot.theme import LIGHT, Theme, canvas, dress, heading, safe, short
+from climbench.plot.wording import number, place_name, units_of, with_units
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ((5, 2), (2, 2), (7, 2, 2, 2), (1, 1.5))
