@@ -26,6 +26,15 @@ def score_figure(here: xr.Dataset, label: str, theme: Theme = LIGHT) -> Figure:
         Colours of the page.
     """
     figure, axes = _axes(theme)
+    handles, names = draw_members(axes, here, label, theme)
+    _legend(figure, handles, names, theme)
+    return figure
+
+
+def draw_members(
+    axes: Axes, here: xr.Dataset, label: str, theme: Theme = LIGHT
+) -> tuple[list[Line2D], list[str]]:
+    """Draw what :func:`score_figure` shows, and return lines and names."""
     look, handles = styles(emulators(here), theme), []
     for name in emulators(here):
         known = here["draw_score"].sel(emulator=name).dropna("size", how="all")
@@ -38,9 +47,7 @@ def score_figure(here: xr.Dataset, label: str, theme: Theme = LIGHT) -> Figure:
     (line,) = axes.plot(floor["size"], floor, color=theme.text, lw=1.2, ls=":")
     axes.set_ylim(bottom=0)
     _along_members(axes, here, theme, label)
-    names = [*emulators(here), "noise floor"]
-    _legend(figure, [*handles, line], names, theme)
-    return figure
+    return [*handles, line], [*emulators(here), "noise floor"]
 
 
 def difference_figure(here: xr.Dataset, label: str, theme: Theme = LIGHT) -> Figure:

@@ -88,7 +88,8 @@ def scores_errors(scores: xr.Dataset) -> bool:
 def _channel_maps(
     fields: list[xr.DataArray], metric: str, channel: str, units: str, folder: Path
 ) -> list[Picture]:
-    from climbench.plot.maps import bias_scale, error_scale, map_figure
+    from climbench.plot.maps import map_figure
+    from climbench.plot.scales import bias_scale, error_scale
 
     # persistence and climatology are often so bad that nothing else would show
     rivals = [field for field in fields if field["model"] not in _BEYOND_SCALE] or fields

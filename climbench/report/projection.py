@@ -11,7 +11,8 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from climbench.plot.maps import bias_scale, error_scale, map_figure
+from climbench.plot.maps import map_figure
+from climbench.plot.scales import bias_scale, error_scale
 from climbench.plot.theme import (
     DOTS_PER_INCH,
     LIGHT,

@@ -14,14 +14,12 @@ from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from climbench.plot.maps import (
-    Scale,
-    bias_scale,
     cell_bounds,
     choose_projection,
     contiguous,
-    error_scale,
     map_figure,
 )
+from climbench.plot.scales import Scale, bias_scale, error_scale
 from climbench.plot.theme import DARK, save
 
 REGIONS = {
@@ -177,7 +175,8 @@ def test_maps_are_drawn_after_xarray_has_guessed_the_format_of_a_file(tmp_path):
     xr.Dataset({"score": ("model", [1.0])}).to_netcdf(tmp_path / "scores.nc")
     code = (
         "import climbench.report, xarray, numpy, sys; xarray.load_dataset(sys.argv[1]); "
-        "from climbench.plot.maps import error_scale, map_figure; "
+        "from climbench.plot.maps import map_figure; "
+        "from climbench.plot.scales import error_scale; "
         "grid = xarray.DataArray(numpy.ones((4, 8)), "
         "{'latitude': range(-60, 61, 40), 'longitude': range(0, 360, 45)}); "
         "map_figure(grid, error_scale([grid]), '', 'K')"
