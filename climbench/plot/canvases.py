@@ -1,6 +1,7 @@
 """The axes that a user's plot is drawn on: those given, or new ones of pyplot."""
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -8,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from climbench.errors import UserError
-from climbench.plot.theme import LIGHT, dress, safe, short
+from climbench.plot.theme import LIGHT, dress, heading, safe, short
 
 
 def new_figure(width: float = 6.0, height: float = 4.0) -> Figure:
@@ -43,6 +44,11 @@ def geographic(ax: Any) -> Any:
             "cartopy.crs.Robinson()}), or leave it out."
         )
     return ax
+
+
+def titled(axes: Any, text: str, width: float = 5.6) -> None:
+    """Write a heading, in several lines where it is longer than ``width`` inches."""
+    heading(axes, fill(text, max(12, round(11.5 * width))), LIGHT)
 
 
 def legend(

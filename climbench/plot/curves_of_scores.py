@@ -4,14 +4,14 @@ from typing import Any
 
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from climbench.errors import UserError, nearest
-from climbench.plot.canvases import legend, ready
+from climbench.plot.canvases import legend, ready, titled
 from climbench.plot.opening import Source, at, one_of, scores_of
 from climbench.plot.ranking import axis_of, main_region
 from climbench.plot.score_curves import Style, styles
-from climbench.plot.theme import LIGHT, heading, safe
+from climbench.plot.theme import LIGHT, safe
 from climbench.plot.wording import channel_units, place_name, raised, with_units
 
 __all__ = ["rank_histogram", "reliability", "spectra"]
@@ -64,7 +64,7 @@ def spectra(
     (along,) = (str(dim) for dim in here.dims if dim != "model")
     here = here.isel({along: here[along].values > 0})
     axes = ready(ax)
-    names, look = _names(data), styles(_names(data), LIGHT)
+    names, look = _names(data), styles(_names(data))
     lines = [_line(axes, here[along], here.sel(model=name), look[name]) for name in names]
     truth = _of_truth(metric)
     if truth in data:
@@ -75,7 +75,10 @@ def spectra(
     if metric.startswith("spectral_ratio"):
         axes.axhline(1, color=LIGHT.text, lw=0.8)
     axes.set_xscale("log")
-    axes.set_yscale("log")
+    axes.set_yscale("linear" if metric.startswith("spectral_ratio") else "log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(along.split(" of ")[0].replace("_", " "), fontsize=9.5)
     axes.set_ylabel(safe(with_units(metric, _units(data, metric, channel))), fontsize=9.5)
     _finish(axes, data, here, channel, lines, names, ax is None)
@@ -126,7 +129,7 @@ def rank_histogram(
     metric = _curve_of(data, metric, ("rank",), "rank histogram", "rank_histogram")
     here, channel = _along(data, metric, channel, region, lead_time, 0)
     (along,) = (str(dim) for dim in here.dims if dim != "model")
-    look, names, handles = styles(_names(data), LIGHT), [], []
+    look, names, handles = styles(_names(data)), [], []
     axes = ready(ax, 3.2)
     known = here.dropna("model", how="all")
     for place, name in enumerate(known["model"].values.astype(str)):
@@ -195,7 +198,7 @@ def reliability(
     often = _along(data, sharp, channel, region, lead_time, 0)[0] if sharp in data else None
     axes = ready(ax, 4.6, 5.2)
     axes.plot((0, 1), (0, 1), color=LIGHT.baseline, lw=1, ls="--")
-    look, names, lines = styles(_names(data), LIGHT), [], []
+    look, names, lines = styles(_names(data)), [], []
     for name in here.dropna("model", how="all")["model"].values.astype(str):
         one = here.sel(model=name).dropna(along)
         lines.append(_line(axes, one[along].values, one.values, look[name]))
@@ -282,5 +285,5 @@ def _finish(
 ) -> None:  # fmt: skip
     """Write heading and legend."""
     simulated = ", simulated" if data.attrs.get("simulated") == "true" else ""
-    heading(axes, f"{words}, {here['region'].item()}, {place_name(here)}{simulated}", LIGHT)
+    titled(axes, f"{words}, {here['region'].item()}, {place_name(here)}{simulated}")
     legend(axes, handles, names, own)

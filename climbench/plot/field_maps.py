@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import cartopy.crs as ccrs
@@ -11,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from climbench.errors import UserError
-from climbench.plot.canvases import geographic, new_figure
+from climbench.plot.canvases import geographic, new_figure, titled
 from climbench.plot.maps import (
     cell_bounds,
     choose_projection,
@@ -113,6 +114,7 @@ def map(
     field = in_region(field, region)
     scale = with_options(scale([field]), cmap, levels)
     wanted = _projection(projection)
+    text = title_of(field, str(field.name)) if title is None else title
     if ax is not None:
         axes = geographic(ax)
         field = _of_pole(field, axes.projection)
@@ -121,12 +123,13 @@ def map(
             aspect=40,
         )  # fmt: skip
         dress_bar(bar, scale, label)
+        titled(axes, text, axes.get_position().width * axes.figure.get_figwidth())
     else:
         field = _of_pole(field, wanted)
         figure = new_figure()
         figure.set_layout_engine("none")
-        axes = map_figure(field, scale, "", label, projection=wanted, figure=figure).axes[0]
-    heading(axes, title_of(field, str(field.name)) if title is None else title, LIGHT)
+        lines = fill(text, 64)
+        axes = map_figure(field, scale, lines, label, projection=wanted, figure=figure).axes[0]
     return axes
 
 

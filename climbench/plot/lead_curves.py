@@ -8,12 +8,12 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from climbench.errors import UserError
-from climbench.plot.canvases import legend, ready
+from climbench.plot.canvases import legend, ready, titled
 from climbench.plot.opening import Source, one_of, scores_of
 from climbench.plot.ranking import axis_of, main_region
 from climbench.plot.score_curves import Style, draw_bars, draw_curves, styles
 from climbench.plot.selecting import chosen_model
-from climbench.plot.theme import LIGHT, heading, safe
+from climbench.plot.theme import safe
 from climbench.plot.wording import place_name, units_of, with_units
 
 
@@ -74,7 +74,7 @@ def curves(
     here = here.dropna("model", how="all", subset=["score"])
     if not here.sizes["model"]:
         raise UserError(f"no model has a score '{metric}' of '{channel}'.")
-    look, label = styles(every, LIGHT), with_units(metric, units_of(data, metric, channel))
+    look, label = styles(every), with_units(metric, units_of(data, metric, channel))
     where = ", ".join([channel, str(here["region"].item())])
     if here.sizes[axis] == 1:
         here = here.isel({axis: 0})
@@ -86,7 +86,7 @@ def curves(
         draw: Any = draw_curves if axis == "lead_time" else _draw_points
         lines = draw(axes, here.sortby("lead_time") if axis == "lead_time" else here, label, look)
         legend(axes, lines, [str(name) for name in here["model"].values], ax is None)
-    heading(axes, where + (", simulated" if data.attrs.get("simulated") == "true" else ""), LIGHT)
+    titled(axes, where + (", simulated" if data.attrs.get("simulated") == "true" else ""))
     return axes
 
 

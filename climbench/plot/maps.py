@@ -60,7 +60,7 @@ def map_figure(
     shape = np.clip((y_limits[1] - y_limits[0]) / (x_limits[1] - x_limits[0]), 0.25, 1.1)
     labelled = isinstance(projection, ccrs.PlateCarree)
     left, bottom, width = (0.55, 0.85, 5.3) if labelled else (0.1, 0.6, 5.8)
-    height = bottom + shape * width + 0.35
+    height = bottom + shape * width + 0.35 + 0.18 * title.count("\n")
     # places in inches, not a layout engine, which would double the time of drawing
     figure = Figure() if figure is None else figure
     figure.set_size_inches(6.0, height)
@@ -110,13 +110,29 @@ def draw_map(axes: Any, field: xr.DataArray, scale: Scale, theme: Theme = LIGHT)
 
 
 def dress_bar(bar: Any, scale: Scale, label: str, theme: Theme = LIGHT) -> None:
-    """Give a colour bar its label and at most eight ticks."""
+    """Give a colour bar its label and at most eight ticks, fewer where numbers are long."""
     bar.set_label(safe(label), color=theme.text, fontsize=9, labelpad=1)
-    bar.set_ticks(scale.levels[:: max(1, len(scale.levels) // 7)])
+    flat = bar.orientation == "horizontal"
+    width = bar.ax.get_position().width * bar.ax.figure.get_figwidth()
+    bar.set_ticks(_ticks(scale.levels, width if flat else np.inf))
     bar.formatter = FormatStrFormatter("%g")
     bar.update_ticks()
     bar.ax.tick_params(colors=theme.text, labelsize=8.5, length=0)
     bar.outline.set_visible(False)
+
+
+def _ticks(levels: tuple[float, ...], width: float) -> tuple[float, ...]:
+    """Return the levels that have room on ``width`` inches, zero among them if it is one.
+
+    Examples
+    --------
+    >>> _ticks((-3000.0, -2000.0, -1000.0, 0.0, 1000.0, 2000.0, 3000.0), 1.4)
+    (-2000.0, 0.0, 2000.0)
+    """
+    longest = max(len(f"{level:g}") for level in levels)
+    room = min(8.0, max(2.0, width / (0.09 * (longest + 1))))
+    every = int(np.ceil(len(levels) / room))
+    return levels[levels.index(0.0) % every if 0.0 in levels else 0 :: every]
 
 
 def exact(projection: Any) -> bool:

@@ -4,11 +4,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from climbench.errors import UserError
-from climbench.plot.canvases import legend, ready
+from climbench.plot.canvases import legend, ready, titled
 from climbench.plot.member_figures import draw_members
 from climbench.plot.member_names import metric_name, score_units
 from climbench.plot.opening import Source, one_of, opened
-from climbench.plot.theme import LIGHT, heading
 from climbench.plot.wording import with_units
 
 
@@ -68,6 +67,6 @@ def members(
     axes = ready(ax)
     lines, names = draw_members(axes, data.sel(labels), words)
     simulated = ", simulated" if data.attrs.get("simulated") == "true" else ""
-    heading(axes, words + simulated, LIGHT)
+    titled(axes, words + simulated)
     legend(axes, lines, names, ax is None)
     return axes

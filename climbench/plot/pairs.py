@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
 from climbench.errors import UserError
-from climbench.plot.canvases import legend, ready
+from climbench.plot.canvases import legend, ready, titled
 from climbench.plot.opening import CELLS, Source, at, channel_of, opened
 from climbench.plot.selecting import (
     cell_weights,
@@ -23,7 +23,7 @@ from climbench.plot.selecting import (
     units_label,
     valid_time,
 )
-from climbench.plot.theme import LIGHT, heading, safe
+from climbench.plot.theme import LIGHT, safe
 from climbench.plot.time_series import draw_series, record_of, series_of
 from climbench.plot.wording import number
 
@@ -115,7 +115,7 @@ def scatter(
     together = np.nan if steady else np.corrcoef(known, told)[0, 1]
     said = f"r = {number(float(together))}, rms difference {number(float(error))}"
     several = forecast.isel(time=0, drop=True) if "time" in forecast.dims else forecast
-    heading(axes, f"{title_of(several, str(forecast.name))}: {said}", LIGHT)
+    titled(axes, f"{title_of(several, str(forecast.name))}: {said}", 4.6)
     return axes
 
 

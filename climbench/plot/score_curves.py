@@ -29,7 +29,7 @@ class Style:
     width: float
 
 
-def styles(models: Sequence[str], theme: Theme) -> dict[str, Style]:
+def styles(models: Sequence[str], theme: Theme = LIGHT) -> dict[str, Style]:
     """Return each model's style, which depends on its place among the models only."""
     chosen = {
         name: Style(

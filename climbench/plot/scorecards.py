@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import BoundaryNorm
 
 from climbench.errors import UserError
-from climbench.plot.canvases import ready
+from climbench.plot.canvases import ready, titled
 from climbench.plot.opening import Source, one_of, opened, scores_of
 from climbench.plot.ranking import BASELINES, main_region, reference_of
 from climbench.plot.selecting import chosen_model
-from climbench.plot.theme import LIGHT, heading, safe, short
+from climbench.plot.theme import LIGHT, safe, short
 from climbench.plot.wording import place_name
 
 STEPS = (-50, -20, -10, -5, -2, -1, 1, 2, 5, 10, 20, 50)
@@ -90,7 +90,7 @@ def scorecard(
     bar.outline.set_visible(False)
     where = [f"{names[0]} against {names[1]}", str(here["region"].item())]
     simulated = ["simulated"] if data.attrs.get("simulated") == "true" else []
-    heading(axes, ", ".join(where + simulated), LIGHT)
+    titled(axes, ", ".join(where + simulated), max(2.6, 0.62 * here.sizes[axis] + 1))
     return axes
 
 

@@ -11,7 +11,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
 from climbench.errors import UserError
-from climbench.plot.canvases import ready
+from climbench.plot.canvases import ready, titled
 from climbench.plot.maps import dress_bar, midpoints
 from climbench.plot.opening import CELLS, Source, channel_of, one_of, opened
 from climbench.plot.scales import (
@@ -24,7 +24,7 @@ from climbench.plot.scales import (
     with_options,
 )
 from climbench.plot.selecting import narrowed, on_grid, title_of, truth_of, units_label, valid_time
-from climbench.plot.theme import LIGHT, heading
+from climbench.plot.theme import LIGHT
 
 
 def section(
@@ -88,7 +88,7 @@ def section(
     less = "difference in " if truth is not None else ""
     dress_bar(bar, scale, f"{less}{units_label(mean)}")
     what = f"{mean.name}, prediction less truth" if truth is not None else str(mean.name)
-    heading(axes, title_of(mean, what), LIGHT)
+    titled(axes, title_of(mean, what), 4.6)
     return axes
 
 

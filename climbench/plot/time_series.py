@@ -11,6 +11,7 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.patches import Patch
 
 from climbench.errors import UserError
+from climbench.plot.canvases import titled
 from climbench.plot.opening import CELLS, Source, channel_of, one_of
 from climbench.plot.selecting import (
     cell_weights,
@@ -22,7 +23,7 @@ from climbench.plot.selecting import (
     units_label,
     valid_time,
 )
-from climbench.plot.theme import LIGHT, heading, safe
+from climbench.plot.theme import LIGHT, safe
 
 OUTER = (0.05, 0.95)  # quantiles of the members at the ends of the interval
 
@@ -128,7 +129,7 @@ def draw_series(
         locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    heading(axes, here.attrs["title"], LIGHT)
+    titled(axes, here.attrs["title"], 7.0)
     return lines, names
 
 

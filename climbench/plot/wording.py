@@ -37,9 +37,12 @@ def raised(units: str, power: int, own: str = "") -> str:
     --------
     >>> raised("K", 2), raised("m s-1", 2), raised("m s-1", 2, "({units})^2 m"), raised("K", 0)
     ('K²', '(m s⁻¹)²', '(m s⁻¹)² m', '')
+    >>> raised("K", 2, "({units})^2 m")
+    'K² m'
     """
     if own:
-        return pretty_units(own.replace("{units}", units))
+        bare = own.replace("({units})", "{units}") if units.isalpha() else own
+        return pretty_units(bare.replace("{units}", units))
     if power == 1 or not units:
         return units
     text = pretty_units(f"{units}**{power}") if units.isalpha() else "*"
