@@ -233,5 +233,6 @@ def series(
         here = series_of(data, truth, channel, place, region, where)
     axes = ready(ax, 3.0, 7.5)
     lines, names = draw_series(axes, here, events, period)
-    legend(axes, lines, names, ax is None, columns=4)
+    if len(lines) > 1:
+        legend(axes, lines, names, ax is None, columns=4)
     return axes
