@@ -9,7 +9,7 @@ from climbench.experiments.kinds import parse_experiment, run_of_kind
 from climbench.experiments.run import RunConfig
 
 
-def load_experiment(name: str, *overrides: str, **options: Any) -> RunConfig:
+def load_experiment(name: str, /, *overrides: str, **options: Any) -> RunConfig:
     """Return the options of an experiment in ``conf/experiment``.
 
     Parameters
@@ -73,7 +73,7 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def run(experiment: str | RunConfig, *overrides: str, **options: Any) -> Any:
+def run(experiment: str | RunConfig, /, *overrides: str, **options: Any) -> Any:
     """Run an experiment; stages whose inputs have not changed are not run again.
 
     Parameters

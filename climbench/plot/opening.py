@@ -212,7 +212,7 @@ def words_of(field: xr.DataArray, dims: tuple[str, ...]) -> str:
     for dim in dims:
         if dim in field.coords and field[dim].ndim == 0:
             text = label_of(dim, field[dim].values[()])
-            if dim == "level" and str(field.name).endswith(f"_{text}"):
-                continue
+            if dim == "level" and (text == "nan" or str(field.name).endswith(f"_{text}")):
+                continue  # of the surface, or said by the channel's name
             said.append({"level": f"{text} hPa", "member": f"member {text}"}.get(dim, text))
     return ", ".join(said)

@@ -16,7 +16,7 @@ from climbench.plot.wording import number, place_name, units_of, with_units
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ((5, 2), (2, 2), (7, 2, 2, 2), (1, 1.5))
-_TICK_HOURS = (6, 12, 24, 48, 72, 120, 240)
+_TICK_HOURS = (1, 2, 3, 6, 12, 24, 48, 72, 120, 240)
 
 
 @dataclass(frozen=True)

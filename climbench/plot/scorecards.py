@@ -73,7 +73,8 @@ def scorecard(
     here = here.sortby(axis) if axis == "lead_time" else here
     here = here.transpose("channel", axis)
     percent = _percent(here, metric)
-    axes = ready(ax, 1.3 + 0.3 * here.sizes["channel"], max(4.5, 2.6 + 0.62 * here.sizes[axis]))
+    height, width = 1.3 + 0.3 * here.sizes["channel"], 2.6 + 0.62 * here.sizes[axis]
+    axes = ready(ax, max(2.8, height), max(5.5, width))
     shades = BoundaryNorm(STEPS, ncolors=256, extend="both")
     axes.grid(visible=False)
     mesh = axes.pcolormesh(percent, cmap="RdBu_r", norm=shades, edgecolors=LIGHT.face, lw=1.5)
@@ -90,7 +91,7 @@ def scorecard(
     bar.outline.set_visible(False)
     where = [f"{names[0]} against {names[1]}", str(here["region"].item())]
     simulated = ["simulated"] if data.attrs.get("simulated") == "true" else []
-    titled(axes, ", ".join(where + simulated), max(2.6, 0.62 * here.sizes[axis] + 1))
+    titled(axes, ", ".join(where + simulated), max(3.2, 0.62 * here.sizes[axis] + 0.6))
     return axes
 
 
