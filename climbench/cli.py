@@ -21,7 +21,7 @@ VERBS = {
     "stations": "maps at weather stations: forecasts=PATH stations=STORE output=PATH",
     "compare": "which differences are real: candidate=scores_a.nc reference=scores_b.nc",
     "gate": "pass or fail: candidate=scores_a.nc reference=scores_b.nc rules=FILE",
-    "report": "tables, curves and maps: scores=scores.nc",
+    "report": "a site of leaderboards, curves and maps: runs=[runs/a,runs/b]",
     "list": "what is there: list [experiments|recipes|models|tasks|metrics]",
     "inspect": "what a store holds: inspect STORE",
     "doctor": "check this installation with a tiny run",

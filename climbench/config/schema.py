@@ -160,6 +160,20 @@ class ModelConfig(Options):
         return self
 
 
+class ReportConfig(Options):
+    """What a page shows (conf/report/*.yaml).
+
+    ``lead_hours`` is the lead time of the headline score and of the maps. Maps are drawn for the
+    first ``map_channels`` variables, truth and forecast for the first ``forecast_channels``, from
+    the initial ``times`` (the nearest forecast is taken; by default one in the middle).
+    """
+
+    lead_hours: float = 24.0
+    map_channels: int = Field(default=8, ge=0)
+    forecast_channels: int = Field(default=3, ge=0)
+    times: tuple[str, ...] = ()
+
+
 class TrainerConfig(Options):
     """How training runs on this machine (conf/trainer/*.yaml).
 

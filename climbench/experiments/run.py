@@ -11,26 +11,19 @@ import yaml
 from pydantic import Field, ValidationError
 from rich.console import Console
 
-from climbench.config import ModelConfig, TrainerConfig, instantiate
+from climbench.config import ModelConfig, ReportConfig, TrainerConfig, instantiate
 from climbench.config.folders import conf_folder
 from climbench.config.schema import Options
 from climbench.config.wording import wrong
 from climbench.errors import UserError
-from climbench.evaluation import (
-    GateRules,
-    combine,
-    evaluate,
-    gate,
-    read_scores,
-    write_scores,
-)
+from climbench.evaluation import evaluate, read_scores, write_scores
 from climbench.evaluation.extremes import Extremes, training_thresholds
 from climbench.evaluation.options import check_evaluation, without_climatology
-from climbench.experiments.provenance import provenance
+from climbench.experiments.run_report import write_report
 from climbench.experiments.stage import Stage
 from climbench.prediction import predict
 from climbench.recipes import build, load_recipe
-from climbench.report import leaderboard, report
+from climbench.report import leaderboard
 from climbench.report.comparable import DATA, data_identity
 from climbench.tasks import ColumnEmulation, Task
 from climbench.tasks.base_forecasting import Forecasting
@@ -49,6 +42,7 @@ NO_MATTER = {
 }
 """Options of a trainer that change the speed alone, not the weights."""
 PREDICTION_LAYOUT = 2  # of what predict writes: with another number what was written is not used
+REPORT_LAYOUT = 2  # of what the report stage writes
 
 
 class FurtherRecipe(Options):
@@ -77,7 +71,7 @@ class RunConfig(Options):
     reference: str | None = None
     gate_decides: bool = False
     command: str | None = None
-    report: dict[str, Any] = Field(default_factory=dict)
+    report: ReportConfig = ReportConfig()
     runs_dir: Path = Path("runs")
     stores_dir: Path = Path("stores")
     data_root: Path | None = None
@@ -217,23 +211,25 @@ def run(config: RunConfig) -> RunResult:
     for name, model in models.items():
         checkpoint, trained = fit(config, task, name, model)
         losses[name] = validation_loss(checkpoint)
-        folders[name] = _score(config, task, name, checkpoint, trained, climatology)
+        predicted, scored = _score(config, task, name, checkpoint, trained, climatology)
+        folders[name] = {"train": checkpoint.parent, "predict": predicted, "evaluate": scored}
     stage = Stage(
         "report",
         {
-            "scores": [folder.name for folder in folders.values()],
+            "layout": REPORT_LAYOUT,
+            "scores": [own["evaluate"].name for own in folders.values()],
             "gate": [config.gate, config.candidate, config.reference],
-            "page": [config.title, config.description, config.report],
+            "page": [config.title, config.description, config.report.model_dump(mode="json")],
         },
         root,
     )
-    folder = stage.run(lambda path: _report(config, task, folders.values(), path))
+    folder = stage.run(lambda path: write_report(config, task, models, folders, path))
     return RunResult(
         read_scores(folder / "scores.nc"),
         folder / "page" / "index.html",
         _read_gate(folder),
         losses.get(config.candidate or name, losses[name]),
-        config.report.get("lead_hours", 24.0),
+        config.report.lead_hours,
     )
 
 
@@ -278,8 +274,8 @@ def _score(
     checkpoint: Path,
     trained: str,
     climatology: xr.Dataset | None,
-) -> Path:
-    """Predict the test period with one model and score it; return the folder of the scores."""
+) -> tuple[Path, Path]:
+    """Predict the test period with one model and score it; return the folders of both stages."""
     root = config.runs_dir / config.name
     inputs = {"train": trained, "layout": PREDICTION_LAYOUT}
     prediction = Stage(f"predict/{name}", inputs, root)
@@ -303,7 +299,7 @@ def _score(
         scores.attrs[DATA] = json.dumps(_data(task))
         write_scores(scores, path)
 
-    return scoring.run(work)
+    return folder, scoring.run(work)
 
 
 def _data(task: Task) -> dict[str, Any]:
@@ -315,31 +311,6 @@ def _data(task: Task) -> dict[str, Any]:
     interval = task.initial_interval or task.timeline.step
     first, last = (str(date) for date in task.test)
     return data_identity(task.dataset, (first, last), interval)
-
-
-def _report(config: RunConfig, task: Task, folders: Iterable[Path], path: Path) -> None:
-    """Write the scores of all models, the gate's verdict and the page into a folder."""
-    scores = combine([read_scores(folder / "scores.nc") for folder in folders])
-    write_scores(scores, path)
-    verdict = None
-    if config.gate and config.candidate and config.reference:
-        rules = GateRules.parse(config.gate, "The gate")
-        verdict = gate(scores, scores, rules, config.candidate, config.reference)
-        verdict.write_json(path / "gate.json")
-        verdict.write_junit(path / "gate.xml")
-    report(
-        scores,
-        path / "page",
-        title=config.title,
-        gate=verdict.to_dict() if verdict else None,
-        provenance=provenance(
-            config,
-            task.store,
-            getattr(task, "input_store", None),
-            getattr(task, "further_stores", ()),
-        ),
-        **config.report,
-    )
 
 
 def _read_gate(folder: Path) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from climbench.errors import UserError
+from climbench.memory import forget_peak, peak_gpu_memory, peak_memory
 from climbench.recipes.lock import alone
 
 MARKER = "stage.json"
@@ -90,13 +92,23 @@ class Stage:
 
     def _finish(self, partial: Path, work: Callable[[Path], Any]) -> None:
         partial.mkdir(exist_ok=True)
+        continued = any(partial.iterdir())
+        forget_peak()
+        start = time.perf_counter()
         try:
             work(partial)
         except UserError:
             if not any(partial.glob("*.ckpt")):  # nothing to continue from
                 shutil.rmtree(partial)
             raise
-        record = {"name": self.name, "hash": self.hash, "inputs": self.inputs}
+        cost = {
+            "seconds": time.perf_counter() - start,
+            "continued": continued,
+            "memory": peak_memory(),
+            "gpu_memory": peak_gpu_memory(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        }
+        record = {"name": self.name, "hash": self.hash, "inputs": self.inputs, "cost": cost}
         (partial / MARKER).write_text(json.dumps(record, indent=2, default=str))
         if self.directory.exists():  # a folder without marker: not ours, or cut short
             shutil.rmtree(self.directory)

@@ -51,7 +51,7 @@ def error_scale(fields: Iterable[xr.DataArray]) -> Scale:
     """Return a sequential scale from about the least to the greatest of positive fields."""
     values = _finite(fields)
     low, high = np.percentile(values, [0, 100 - _EXTREME_PERCENT]) if values.size else (0.0, 1.0)
-    levels = _levels(0.0 if low < 0.25 * high else low, high)
+    levels = levels_between(0.0 if low < 0.25 * high else low, high)
     return Scale(levels, "YlGnBu", "max")
 
 
@@ -59,7 +59,7 @@ def bias_scale(fields: Iterable[xr.DataArray]) -> Scale:
     """Return a diverging scale that is symmetric about zero."""
     values = np.abs(_finite(fields))
     high = np.percentile(values, 100 - _EXTREME_PERCENT) if values.size else 1.0
-    levels = _levels(-high, high)
+    levels = levels_between(-high, high)
     return Scale(levels, "RdBu_r", "both")
 
 
@@ -226,7 +226,8 @@ def _midpoints(centres: Floats) -> Floats:
     return np.array([2 * centres[0] - inner[0], *inner, 2 * centres[-1] - inner[-1]])
 
 
-def _levels(low: float, high: float) -> tuple[float, ...]:
+def levels_between(low: float, high: float) -> tuple[float, ...]:
+    """Return round numbers, about ten steps from ``low`` to ``high``."""
     if not high > low:
         high = low + (abs(low) or 1.0)
     ticks = MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
