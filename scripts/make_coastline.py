@@ -7,7 +7,7 @@ Natural Earth is in the public domain. The script reads its TopoJSON form, which
     tar -xzf world-atlas-2.0.2.tgz
     python scripts/make_coastline.py package/land-110m.json
 
-The result, ``climbench/report/coastline_110m.npz``, holds one array ``coastline`` [point, 2] of
+The result, ``climbench/plot/coastline_110m.npz``, holds one array ``coastline`` [point, 2] of
 longitude and latitude in degrees (float32), with a row of NaN after each line.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-OUTPUT = Path(__file__).parents[1] / "climbench" / "report" / "coastline_110m.npz"
+OUTPUT = Path(__file__).parents[1] / "climbench" / "plot" / "coastline_110m.npz"
 
 
 def read_arcs(topology: dict[str, Any]) -> list[NDArray[np.float64]]:

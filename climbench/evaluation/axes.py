@@ -6,29 +6,10 @@ from typing import NoReturn
 import numpy as np
 import xarray as xr
 
+from climbench.axis_names import ALIASES, INITIAL_TIMES
 from climbench.errors import UserError
 from climbench.recipes.steps.convert_units import conversion
 
-INITIAL_TIMES = ("init_time", "initial_time", "forecast_reference_time", "init")
-# Names in WeatherBench-X, cfgrib, GraphCast, CMIP, CDS and seasonal archives.
-ALIASES = {
-    "lat": "latitude",
-    "lon": "longitude",
-    **dict.fromkeys(INITIAL_TIMES, "time"),
-    "lead_time": "prediction_timedelta",
-    "prediction_time": "prediction_timedelta",
-    "forecast_period": "prediction_timedelta",
-    "step": "prediction_timedelta",
-    "lead": "prediction_timedelta",
-    "number": "member",
-    "realization": "member",
-    "realisation": "member",
-    "ensemble": "member",
-    "isobaricInhPa": "level",
-    "isobaricInPa": "level",
-    "pressure_level": "level",
-    "plev": "level",
-}
 AXES = (*ALIASES.values(), "scenario", "valid_time", "dayofyear", "hour")
 ONE = ("prediction_timedelta", "time", "scenario")  # where a scalar is an axis of length one
 DURATIONS = {

@@ -8,8 +8,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
+from climbench.axis_names import INITIAL_TIMES
 from climbench.errors import UserError
-from climbench.evaluation.axes import INITIAL_TIMES
 from climbench.evaluation.source import Source
 from climbench.metrics.fields import ABSENT, Index
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from climbench.errors import UserError, nearest
-from climbench.experiments.run import RunConfig
+from climbench.experiments.run import RunConfig, run
 
 KINDS = {
     "climate_models": "climbench.experiments.climate_models",
@@ -14,6 +14,12 @@ KINDS = {
     "telemetry": "climbench.experiments.telemetry",
 }
 """Modules with a function ``parse(options)`` and one ``run_and_show(config)``."""
+RUNS = {
+    "climate_models": "run_climate_models",
+    "internal_variability": "run_internal_variability",
+    "telemetry": "run_telemetry",
+}
+"""The function of a kind's module that returns what was found."""
 
 
 def parse_experiment(values: Mapping[str, Any]) -> RunConfig:
@@ -32,6 +38,22 @@ def parse_experiment(values: Mapping[str, Any]) -> RunConfig:
 def run_kind(values: Mapping[str, Any]) -> int:
     """Run an experiment of a kind of its own, show what it found, and return the exit code."""
     return int(_module(values).run_and_show(parse_experiment(values)))
+
+
+def run_of_kind(config: RunConfig) -> Any:
+    """Run an experiment of any kind and return what it found.
+
+    Raises
+    ------
+    UserError
+        If the experiment only prints what it finds.
+    """
+    kind = getattr(config, "kind", None)
+    if kind is None:
+        return run(config)
+    if kind not in RUNS:
+        raise UserError(f"an experiment of the kind '{kind}' is for the command line only.")
+    return getattr(importlib.import_module(KINDS[kind]), RUNS[kind])(config)
 
 
 def shared_options(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.evaluation import compare
-from climbench.report.ranking import axis_of, key_leads, reference_of
+from climbench.plot.ranking import axis_of, key_leads, reference_of
 
 DRAWS = 100  # the test needs none of them, bounds are not shown
 

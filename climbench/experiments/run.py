@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,12 @@ class RunResult:
         :func:`climbench.training.validation_loss`.
     lead_hours
         Lead time of the page's headline.
+    store
+        The data that the models were trained on and are scored against.
+    checkpoints, predictions
+        What was fitted, and the Zarr store of what it answered, of each model.
+    climatology
+        The training period's, a netCDF file; None where the task has none.
     """
 
     scores: xr.Dataset
@@ -148,6 +154,10 @@ class RunResult:
     gate: dict[str, Any] | None
     validation_loss: float | None = None
     lead_hours: float = 24.0
+    store: Path | None = None
+    checkpoints: Mapping[str, Path] = field(default_factory=dict)
+    predictions: Mapping[str, Path] = field(default_factory=dict)
+    climatology: Path | None = None
 
 
 def prepare(config: RunConfig) -> tuple[Path, Task]:
@@ -201,18 +211,22 @@ def run(config: RunConfig) -> RunResult:
     UserError
         If an option, the recipe or the data is wrong.
     """
-    task = prepare(config)[1]
+    store, task = prepare(config)
     root = config.runs_dir / config.name
     models = with_required_baselines(config.models, task.required_baselines)
     for model in models.values():
         check_model(task, model)
-    climatology = _climatology(task, root, config.evaluation.get("extremes"))
-    folders, losses = {}, {}
+    climate = _climatology(task, root, config.evaluation.get("extremes"))
+    climatology = None if climate is None else xr.open_dataset(climate, engine="netcdf4")
+    folders, losses, checkpoints, predictions = {}, {}, {}, {}
     for name, model in models.items():
         checkpoint, trained = fit(config, task, name, model)
-        losses[name] = validation_loss(checkpoint)
-        predicted, scored = _score(config, task, name, checkpoint, trained, climatology)
-        folders[name] = {"train": checkpoint.parent, "predict": predicted, "evaluate": scored}
+        losses[name], checkpoints[name] = validation_loss(checkpoint), checkpoint
+        predicted = _predict(config, task, name, checkpoint, trained)
+        predictions[name] = predicted[0]
+        scored = _score(config, task, name, *predicted, climatology)
+        stages = (checkpoint.parent, predictions[name].parent, scored)
+        folders[name] = dict(zip(("train", "predict", "evaluate"), stages, strict=True))
     stage = Stage(
         "report",
         {
@@ -230,6 +244,10 @@ def run(config: RunConfig) -> RunResult:
         _read_gate(folder),
         losses.get(config.candidate or name, losses[name]),
         config.report.lead_hours,
+        store,
+        checkpoints,
+        predictions,
+        climate,
     )
 
 
@@ -245,8 +263,8 @@ def with_required_baselines(
     return {**complete, **models}
 
 
-def _climatology(task: Task, root: Path, extremes: dict[str, Any] | None) -> xr.Dataset | None:
-    """Write the training period's climatology and thresholds of extremes, once, and open it."""
+def _climatology(task: Task, root: Path, extremes: dict[str, Any] | None) -> Path | None:
+    """Write the training period's climatology and thresholds of extremes, once."""
     if extremes is not None and extremes.get("period") is not None:
         raise UserError(
             "option 'evaluation.extremes.period': in an experiment thresholds are of the training "
@@ -264,42 +282,47 @@ def _climatology(task: Task, root: Path, extremes: dict[str, Any] | None) -> xr.
             fields.to_netcdf(folder / "climatology.nc")
 
     path = stage.run(write) / "climatology.nc"
-    return xr.open_dataset(path, engine="netcdf4") if path.exists() else None
+    return path if path.exists() else None
+
+
+def _predict(
+    config: RunConfig, task: Task, name: str, checkpoint: Path, trained: str
+) -> tuple[Path, str]:
+    """Predict the test period with one model; return the store and the stage's hash."""
+    inputs = {"train": trained, "layout": PREDICTION_LAYOUT}
+    stage = Stage(f"predict/{name}", inputs, config.runs_dir / config.name)
+    if not stage.finished:
+        console.print(f"[bold]predict[/] {name}")
+    batch = steady_batch(task.signature, config.trainer.batch_size)
+    folder = stage.run(
+        lambda path: predict(
+            checkpoint, task, path / "predictions.zarr", batch, config.trainer.progress_bar
+        )
+    )
+    return folder / "predictions.zarr", stage.hash
 
 
 def _score(
     config: RunConfig,
     task: Task,
     name: str,
-    checkpoint: Path,
-    trained: str,
+    predictions: Path,
+    predicted: str,
     climatology: xr.Dataset | None,
-) -> tuple[Path, Path]:
-    """Predict the test period with one model and score it; return the folders of both stages."""
+) -> Path:
+    """Score the predictions of one model; return the folder of the scores."""
     root = config.runs_dir / config.name
-    inputs = {"train": trained, "layout": PREDICTION_LAYOUT}
-    prediction = Stage(f"predict/{name}", inputs, root)
-    if not prediction.finished:
-        console.print(f"[bold]predict[/] {name}")
-    batch = steady_batch(task.signature, config.trainer.batch_size)
-    folder = prediction.run(
-        lambda path: predict(
-            checkpoint, task, path / "predictions.zarr", batch, config.trainer.progress_bar
-        )
-    )
-    scoring = Stage(
-        f"evaluate/{name}", {"predict": prediction.hash, "options": config.evaluation}, root
-    )
+    scoring = Stage(f"evaluate/{name}", {"predict": predicted, "options": config.evaluation}, root)
 
     def work(path: Path) -> None:
-        predictions, options = folder / "predictions.zarr", dict(config.evaluation)
+        options = dict(config.evaluation)
         if climatology is None and "metrics" in options:  # training of less than a year
             options["metrics"], _ = without_climatology(options["metrics"])
         scores = evaluate(predictions, task.truth(), climatology, model=name, **options)
         scores.attrs[DATA] = json.dumps(_data(task))
         write_scores(scores, path)
 
-    return folder, scoring.run(work)
+    return scoring.run(work)
 
 
 def _data(task: Task) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from rich.console import Console
 from climbench.config.schema import Options
 from climbench.errors import UserError
 from climbench.experiments.provenance import provenance
-from climbench.experiments.run import RunConfig, fit, prepare, run, show
+from climbench.experiments.run import RunConfig, RunResult, fit, prepare, run, show
 from climbench.experiments.stage import Stage
 from climbench.experiments.telemetry_events import Events, find_all
 from climbench.prediction.residuals import residuals
@@ -133,17 +134,59 @@ def _pattern(folder: Path) -> str:
     raise UserError(f"option 'source' = {folder}: the folder holds no CSV or Parquet file.")
 
 
-def run_and_show(config: TelemetryConfig) -> int:
-    """Run the experiment, print leaderboard and events, and where the pages are."""
-    result = run(config)
-    show(result)
+@dataclass(frozen=True)
+class TelemetryResult:
+    """What the experiment leaves behind.
+
+    Attributes
+    ----------
+    forecasts
+        Scores, pages and stores of the forecasts.
+    residuals
+        ``truth``, ``forecast`` and ``score [time, target]`` of the candidate over the test period.
+    events
+        The anomalies that were found, a mapping each, as in events.json.
+    summary
+        How well they were found, where the record has marks.
+    page
+        The HTML page of the events.
+    """
+
+    forecasts: RunResult
+    residuals: xr.Dataset
+    events: list[dict[str, Any]]
+    summary: dict[str, float | None]
+    page: Path
+
+
+def run_telemetry(config: TelemetryConfig) -> TelemetryResult:
+    """Run the experiment: forecasts, then the anomalies in the candidate's residuals.
+
+    Raises
+    ------
+    UserError
+        If an option, the recipe or the data is wrong.
+    """
+    forecasts = run(config)
     folder = run_events(config)
     record = json.loads((folder / "events.json").read_text())
+    with xr.open_dataset(folder / "residuals.nc", engine="netcdf4") as file:
+        found = file.load()
+    return TelemetryResult(
+        forecasts, found, record["events"], record["summary"], folder / "index.html"
+    )
+
+
+def run_and_show(config: TelemetryConfig) -> int:
+    """Run the experiment, print leaderboard and events, and where the pages are."""
+    found = run_telemetry(config)
+    result = found.forecasts
+    show(result)
     out = Console()
-    for name, value in record["summary"].items():
+    for name, value in found.summary.items():
         if value is not None:
             out.print(f"{name.replace('_', ' ')}: {value:.3g}", markup=False, highlight=False)
-    out.print(f"events: {folder / 'index.html'}", soft_wrap=True, markup=False, highlight=False)
+    out.print(f"events: {found.page}", soft_wrap=True, markup=False, highlight=False)
     failed = result.gate is not None and not result.gate["passed"]
     return 1 if config.gate_decides and failed else 0
 

@@ -9,7 +9,7 @@ from typing import Any
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.report.ranking import Headline, headline_of
+from climbench.plot.ranking import Headline, headline_of
 
 HEADER = ("description", "created", "hash", "command")
 """What of the provenance stands at the top of a page."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from climbench.report.event_figures import (
+from climbench.plot.event_figures import (
     Contributions,
     bar_figure,
     beeswarm_figure,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from climbench.report.theme import DOTS_PER_INCH, THEMES, Theme, save
+from climbench.plot.theme import DOTS_PER_INCH, THEMES, Theme, save
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

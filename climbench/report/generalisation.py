@@ -8,8 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from climbench.plot.wording import numbers
 from climbench.report.pages import render_page
-from climbench.report.wording import numbers
 
 HEADLINES = ("nrmse_total", "rmse")
 

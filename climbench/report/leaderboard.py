@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from climbench.lead_times import lead_name
-from climbench.report.ranking import (
+from climbench.plot.ranking import (
     Headline,
     axis_of,
     baselines_of,
@@ -20,7 +20,7 @@ from climbench.report.ranking import (
     reference_row,
     skill,
 )
-from climbench.report.wording import caption, numbers, percent, units_of, verdict, with_units
+from climbench.plot.wording import caption, numbers, percent, units_of, verdict, with_units
 
 
 def leaderboard(scores: xr.Dataset, lead_hours: float = 24.0) -> RenderableType:

@@ -11,8 +11,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from climbench.report.ranking import axis_of, key_leads, references_of
-from climbench.report.wording import number, place_name, units_of, with_margin
+from climbench.plot.ranking import axis_of, key_leads, references_of
+from climbench.plot.wording import number, place_name, units_of, with_margin
 
 CHANNELS = 6  # tables that fit on a screen or two; the file has all
 VECTORS = 2  # of these, however many other channels stand before them

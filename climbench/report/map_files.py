@@ -9,8 +9,7 @@ import numpy as np
 import xarray as xr
 
 from climbench.lead_times import lead_name
-from climbench.report.maps import Scale, bias_scale, error_scale, levels_between
-from climbench.report.ranking import (
+from climbench.plot.ranking import (
     Headline,
     axis_of,
     key_leads,
@@ -18,8 +17,9 @@ from climbench.report.ranking import (
     reference_of,
     scores_errors,
 )
+from climbench.plot.scales import Scale, bias_scale, error_scale, field_scale
+from climbench.plot.wording import channel_units, number, with_units
 from climbench.report.rasters import WIDTH, Painter, View, colours_of, views_of
-from climbench.report.wording import channel_units, number, with_units
 
 MOST_BYTES = 9_000_000  # of maps in a page
 SKILL_PERCENT = (-50.0, -20.0, -10.0, -5.0, -2.0, 2.0, 5.0, 10.0, 20.0, 50.0)
@@ -242,9 +242,9 @@ def _chosen(
 def _scene(here: xr.Dataset, scores: xr.Dataset, stem: Path) -> dict[str, Any]:
     """Write the frames [frame, latitude, longitude] of one model, channel and scene."""
     channel, model = str(here["channel"].item()), str(here["model"].item())
-    fields = {"truth": here["truth"], model: here["prediction"]}
+    fields = [here["truth"], here["prediction"]]
     difference = here["prediction"] - here["truth"]
-    scale, off = _value_scale(list(fields.values())), bias_scale([difference])
+    scale, off = field_scale(fields), bias_scale([difference])
     units = channel_units(scores, channel) if channel in scores["channel"].values else ""
     painter = Painter(here["truth"].isel(frame=0), views_of(here["truth"].isel(frame=0))[0])
     frames = []
@@ -268,13 +268,3 @@ def _scene(here: xr.Dataset, scores: xr.Dataset, stem: Path) -> dict[str, Any]:
         "difference_scale": scale_payload(off, with_units(f"{channel}, difference", units)),
         "frames": frames,
     }
-
-
-def _value_scale(fields: Sequence[xr.DataArray]) -> Scale:
-    """Return a sequential scale over the values of fields, diverging where they have both signs."""
-    values = np.concatenate([field.values.ravel() for field in fields])
-    values = values[np.isfinite(values)]
-    low, high = np.percentile(values, [1, 99]) if values.size else (0.0, 1.0)
-    if low < 0 < high and min(-low, high) > 0.25 * max(-low, high):
-        return bias_scale(fields)
-    return Scale(levels_between(low, high), "viridis", "both")

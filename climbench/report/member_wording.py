@@ -8,21 +8,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from climbench.report.theme import short
-from climbench.report.wording import number, pretty_units, with_units
+from climbench.plot.member_names import FEWEST_DRAWS, emulators, metric_name, score_units
+from climbench.plot.theme import short
+from climbench.plot.wording import number, pretty_units, with_units
 
-NAMES = {
-    "nrmse_spatial(norm=none)": "RMSE of the mean map",
-    "nrmse_global(norm=none)": "RMSE of the global mean",
-    "nrmse_spatial": "NRMSE of the mean map",
-    "nrmse_global": "NRMSE of the global mean",
-    "nrmse_total": "total NRMSE",
-}
 MOST_SIZES = 7
 MOST_TABLES = 2
 """Metrics, from the first on, that are printed and put into words."""
-FEWEST_DRAWS = 5
-"""With fewer, bounds say more about the number of draws than about the models: no verdict."""
 OUTCOMES = {
     "better": "{name} is better than {reference}",
     "worse": "{name} is worse than {reference}",
@@ -31,18 +23,6 @@ OUTCOMES = {
     "too few": "there are too few draws for a verdict on {name}",
 }
 """What the draws of one number of members can say, in words."""
-
-
-def metric_name(label: str) -> str:
-    """Return what a score is called on the page."""
-    return NAMES.get(label, label)
-
-
-def score_units(results: xr.Dataset, channel: str, metric: str) -> str:
-    """Return the unit of a score; empty where it has none."""
-    power = int(results["unit_power"].sel(metric=metric))
-    units = pretty_units(str(results["units"].sel(channel=channel).values))
-    return units if power == 1 and units != "1" else ""
 
 
 def member_table(results: xr.Dataset) -> RenderableType:
@@ -84,13 +64,6 @@ def _spread(scores: xr.DataArray) -> list[str]:
     """Return the standard deviation over draws ``[size]``, blank where there are fewer than two."""
     spread = scores.std("draw", ddof=1).where(scores.notnull().sum("draw") > 1)
     return [f"{value:.3f}" if np.isfinite(value) else "" for value in spread.values]
-
-
-def emulators(results: xr.Dataset) -> list[str]:
-    """Return the models, the reference first."""
-    reference = str(results.attrs["reference"])
-    names = [str(name) for name in results["emulator"].values]
-    return [reference, *(name for name in names if name != reference)]
 
 
 def verdicts(results: xr.Dataset) -> list[str]:

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from climbench.report.ranking import BASELINES, Headline, axis_of, ranked, reference_of
+from climbench.plot.ranking import BASELINES, Headline, axis_of, ranked, reference_of
+from climbench.plot.wording import caption, pretty_units, units_of
 from climbench.report.tables import COLOUR_LIMITS
-from climbench.report.wording import caption, pretty_units, units_of
 
 DIGITS = 5  # significant ones of a number on the page; scores.csv has all
 MARKS = "mark"

@@ -11,10 +11,9 @@ import xarray as xr
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
-from climbench.report.figures import Picture
-from climbench.report.maps import bias_scale, error_scale, map_figure
-from climbench.report.pages import render_page
-from climbench.report.theme import (
+from climbench.plot.maps import map_figure
+from climbench.plot.scales import bias_scale, error_scale
+from climbench.plot.theme import (
     DOTS_PER_INCH,
     LIGHT,
     THEMES,
@@ -25,7 +24,9 @@ from climbench.report.theme import (
     safe,
     save,
 )
-from climbench.report.wording import number, pretty_units, with_units
+from climbench.plot.wording import number, pretty_units, with_units
+from climbench.report.figures import Picture
+from climbench.report.pages import render_page
 
 PAGE, SERIES, FOLDER = "index.html", "global_mean.csv", "figures"
 

@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from climbench.report.maps import Scale, cell_bounds, choose_projection, coastline
-from climbench.report.theme import LIGHT
+from climbench.plot.maps import cell_bounds, choose_projection, coastline
+from climbench.plot.scales import Scale
+from climbench.plot.theme import LIGHT
 
 WIDTH = 560  # pixels; more than a page shows, for sharp screens
 COAST, OUTSIDE = "#2f3840", "#ffffff"  # outside is transparent
@@ -147,7 +148,7 @@ class Painter:
         palette = [*colours_of(scale), LIGHT.missing, COAST, OUTSIDE]
         missing, coast, outside = range(len(palette) - 3, len(palette))
         values = field.transpose("latitude", "longitude").values.ravel()
-        lowest = 0 if scale.extend == "both" else 1  # the levels' first step is the lowest colour
+        lowest = 0 if scale.extend in ("min", "both") else 1  # else the first step is the lowest
         steps = np.digitize(values, scale.levels) - lowest
         steps = np.where(np.isfinite(values), np.clip(steps, 0, missing - 1), missing)
         pixels = np.append(steps, outside).astype(np.uint8)[self.cells]
@@ -162,8 +163,8 @@ class Painter:
 
 def colours_of(scale: Scale) -> list[str]:
     """Return the colour of each step between the levels, and of what lies beyond them."""
-    steps = len(scale.levels) - 1 + {"neither": 0, "max": 1, "both": 2}[scale.extend]
-    shades = matplotlib.colormaps[scale.colours](np.linspace(0.02, 0.98, steps))
+    steps = len(scale.levels) - 1 + {"neither": 0, "min": 1, "max": 1, "both": 2}[scale.extend]
+    shades = matplotlib.colormaps.get_cmap(scale.colours)(np.linspace(0.02, 0.98, steps))
     return [to_hex(shade) for shade in shades]
 
 

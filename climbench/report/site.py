@@ -21,11 +21,7 @@ from typing import Any
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.report.benchmark import Benchmark
-from climbench.report.comparable import published_beside
-from climbench.report.pages import render_page
-from climbench.report.payload import curves_payload, scores_payload
-from climbench.report.ranking import (
+from climbench.plot.ranking import (
     STRAIGHT_LINES,
     Headline,
     axis_of,
@@ -33,6 +29,11 @@ from climbench.report.ranking import (
     ranked,
     scores_errors,
 )
+from climbench.plot.wording import caption, verdict
+from climbench.report.benchmark import Benchmark
+from climbench.report.comparable import published_beside
+from climbench.report.pages import render_page
+from climbench.report.payload import curves_payload, scores_payload
 from climbench.report.tables import (
     COLOUR_LIMITS,
     evidence_table,
@@ -40,7 +41,6 @@ from climbench.report.tables import (
     scorecard,
     standings,
 )
-from climbench.report.wording import caption, verdict
 
 _PAGE, _SCORES, _FILES = "index.html", "scores.csv", "report_files"
 _GENERATOR = '<meta name="generator" content="climbench">'

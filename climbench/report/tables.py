@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from climbench.report.comparable import published_beside
-from climbench.report.ranking import (
+from climbench.plot.ranking import (
     BASELINES,
     Headline,
     axis_of,
@@ -22,7 +21,8 @@ from climbench.report.ranking import (
     references_of,
     skill,
 )
-from climbench.report.wording import number, numbers, percent, place_name, units_of, with_units
+from climbench.plot.wording import number, numbers, percent, place_name, units_of, with_units
+from climbench.report.comparable import published_beside
 
 # Relative scores at which colours change, in percent, as the WeatherBench 2 scorecards have them
 COLOUR_LIMITS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)

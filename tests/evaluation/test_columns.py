@@ -11,9 +11,9 @@ from climbench.evaluation import column_data, combine, evaluate, gate, read_scor
 from climbench.evaluation.rules import GateRules
 from climbench.metrics.column_energy import LATENT_HEAT
 from climbench.metrics.column_physics import column_scores
+from climbench.plot.ranking import headline_of
 from climbench.report import Benchmark, leaderboard, report
 from climbench.report.comparable import data_identity, published_beside
-from climbench.report.ranking import headline_of
 from climbench.report.tables import scorecard
 from climbench.simulate.column_states import column_planet
 from tests.small_columns import column_task

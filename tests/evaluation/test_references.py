@@ -7,9 +7,9 @@ import xarray as xr
 from rich.console import Console
 
 from climbench.evaluation import combine, evaluate, read_scores, write_scores
+from climbench.plot.ranking import headline_of
 from climbench.report.leaderboard import leaderboard
 from climbench.report.listing import listing
-from climbench.report.ranking import headline_of
 from climbench.report.tables import scorecard
 
 LATITUDE, LONGITUDE = np.linspace(-75, 75, 6), np.arange(0.0, 360.0, 45.0)

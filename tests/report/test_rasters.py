@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 from PIL import Image
 
-from climbench.report.maps import Scale
+from climbench.plot.scales import Scale
 from climbench.report.rasters import COAST, WIDTH, Painter, colours_of, views_of
 
 LATITUDE = np.linspace(-87.1875, 87.1875, 32)

@@ -10,7 +10,7 @@
       block.style.background = colour;
       return block;
     }));
-    const first = scale.extend === "both" ? 1 : 0; // steps before the first level
+    const first = ["min", "both"].includes(scale.extend) ? 1 : 0; // steps before the first level
     const ticks = element("div", { className: "ticks" });
     const every = Math.ceil(scale.levels.length / 7);
     scale.levels.forEach((level, number) => {

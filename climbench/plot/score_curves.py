@@ -7,11 +7,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from climbench.report.ranking import BASELINES, axis_of, penalty
-from climbench.report.theme import LIGHT, Theme, canvas, dress, heading, safe, short
-from climbench.report.wording import number, place_name, units_of, with_units
+from climbench.plot.ranking import BASELINES, axis_of, penalty
+from climbench.plot.theme import LIGHT, Theme, canvas, dress, heading, safe, short
+from climbench.plot.wording import number, place_name, units_of, with_units
 
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _DASHES = ((5, 2), (2, 2), (7, 2, 2, 2), (1, 1.5))
@@ -28,7 +29,7 @@ class Style:
     width: float
 
 
-def styles(models: Sequence[str], theme: Theme) -> dict[str, Style]:
+def styles(models: Sequence[str], theme: Theme = LIGHT) -> dict[str, Style]:
     """Return each model's style, which depends on its place among the models only."""
     chosen = {
         name: Style(
@@ -73,21 +74,8 @@ def _curves(
     figure = canvas(4.0, theme)
     axes = figure.add_subplot()
     dress(axes, theme)
-    lines = []
+    lines = draw_curves(axes, here, label, look)
     names = [str(name) for name in here["model"].values]
-    for name in names:
-        one, style = here.sel(model=name).dropna("lead_time", subset=["score"]), look[name]
-        lead = one["lead_time"]
-        axes.fill_between(lead, one["lower"], one["upper"], color=style.colour, alpha=0.18, lw=0)
-        (line,) = axes.plot(lead, one["score"], color=style.colour, lw=style.width)
-        line.set(marker=style.marker, markersize=4.5)
-        if style.dashes:
-            line.set_dashes(style.dashes)
-        lines.append(line)
-    _start_at_zero(axes, here)
-    axes.xaxis.set_major_locator(_lead_ticks(float(np.ptp(here["lead_time"].values))))
-    axes.set_xlabel("lead time [h]", fontsize=9.5)
-    axes.set_ylabel(safe(label), fontsize=9.5)
     heading(axes, f"{channel}, {here['region'].item()}", theme)
     figure.legend(
         lines,
@@ -100,6 +88,34 @@ def _curves(
         handlelength=3.2,
     )
     return figure
+
+
+def draw_curves(axes: Axes, here: xr.Dataset, label: str, look: dict[str, Style]) -> list[Line2D]:
+    """Draw scores [model, lead_time] with their intervals, and return a line for each model."""
+    lines = []
+    for name in here["model"].values.astype(str):
+        one, style = here.sel(model=name).dropna("lead_time", subset=["score"]), look[name]
+        lead = one["lead_time"]
+        axes.fill_between(lead, one["lower"], one["upper"], color=style.colour, alpha=0.18, lw=0)
+        (line,) = axes.plot(lead, one["score"], color=style.colour, lw=style.width)
+        line.set(marker=style.marker, markersize=4.5)
+        if style.dashes:
+            line.set_dashes(style.dashes)
+        lines.append(line)
+    _start_at_zero(axes, here)
+    axes.xaxis.set_major_locator(_lead_ticks(float(np.ptp(here["lead_time"].values))))
+    axes.set_xlabel("lead time [h]", fontsize=9.5)
+    axes.set_ylabel(safe(label), fontsize=9.5)
+    return lines
+
+
+def draw_bars(
+    axes: Axes, here: xr.Dataset, label: str, look: dict[str, Style], theme: Theme = LIGHT
+) -> None:
+    """Draw the scores [model] of one scenario or lead time as bars, best on top."""
+    _bar_panel(axes, here, look, theme)
+    _start_at_zero(axes, here, horizontal=True)
+    axes.set_xlabel(safe(label), fontsize=9.5)
 
 
 def _bars(

@@ -5,9 +5,9 @@ import pytest
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.report.ranking import headline_of, key_leads, ranked, reference_of, skill
+from climbench.plot.ranking import headline_of, key_leads, ranked, reference_of, skill
+from climbench.plot.wording import numbers, units_of, verdict
 from climbench.report.tables import colour_class, regions_table, scorecard, standings
-from climbench.report.wording import numbers, units_of, verdict
 
 
 def set_headline(scores: xr.Dataset, values: dict[str, float], width: float = 0.1) -> xr.Dataset:

@@ -7,7 +7,7 @@ import xarray as xr
 from numpy.typing import ArrayLike
 
 from climbench.lead_times import lead_name
-from climbench.report.ranking import (
+from climbench.plot.ranking import (
     BASELINES,
     STRAIGHT_LINES,
     Headline,
@@ -26,14 +26,27 @@ def units_of(scores: xr.Dataset, metric: str, channel: str) -> str:
     if "unit_power" not in scores.coords:
         return ""
     power = int(scores["unit_power"].sel(metric=metric))
-    units = channel_units(scores, channel)
     own = str(scores["unit"].sel(metric=metric).values) if "unit" in scores.coords else ""
+    return raised(channel_units(scores, channel), power, own)
+
+
+def raised(units: str, power: int, own: str = "") -> str:
+    """Return units to a power, or a score's own unit, in which ``{units}`` stands for them.
+
+    Examples
+    --------
+    >>> raised("K", 2), raised("m s-1", 2), raised("m s-1", 2, "({units})^2 m"), raised("K", 0)
+    ('K²', '(m s⁻¹)²', '(m s⁻¹)² m', '')
+    >>> raised("K", 2, "({units})^2 m")
+    'K² m'
+    """
     if own:
-        return pretty_units(own.replace("{units}", units))
+        bare = own.replace("({units})", "{units}") if units.isalpha() else own
+        return pretty_units(bare.replace("{units}", units))
     if power == 1 or not units:
         return units
-    raised = pretty_units(f"{units}**{power}") if units.isalpha() else "*"
-    return "" if power <= 0 else pretty_units(f"({units})**{power}") if "*" in raised else raised
+    text = pretty_units(f"{units}**{power}") if units.isalpha() else "*"
+    return "" if power <= 0 else pretty_units(f"({units})**{power}") if "*" in text else text
 
 
 def channel_units(scores: xr.Dataset, channel: str) -> str:

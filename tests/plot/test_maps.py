@@ -13,16 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from climbench.report.maps import (
-    Scale,
-    bias_scale,
+from climbench.plot.maps import (
     cell_bounds,
     choose_projection,
     contiguous,
-    error_scale,
     map_figure,
 )
-from climbench.report.theme import DARK, save
+from climbench.plot.scales import Scale, bias_scale, error_scale
+from climbench.plot.theme import DARK, save
 
 REGIONS = {
     "europe, across the meridian": (np.arange(35, 76, 2.5), np.arange(-12.5, 43, 2.5) % 360),
@@ -163,7 +161,7 @@ def test_no_global_state_is_touched_and_imports_are_lazy():
     code = (
         "import sys, climbench.report; "
         "print([m for m in ('matplotlib', 'cartopy', 'torch') if m in sys.modules]); "
-        "import climbench.report.maps, climbench.report.curves; "
+        "import climbench.plot.maps, climbench.plot.score_curves; "
         "print('matplotlib.pyplot' in sys.modules)"
     )
     run = [sys.executable, "-c", code]
@@ -177,7 +175,8 @@ def test_maps_are_drawn_after_xarray_has_guessed_the_format_of_a_file(tmp_path):
     xr.Dataset({"score": ("model", [1.0])}).to_netcdf(tmp_path / "scores.nc")
     code = (
         "import climbench.report, xarray, numpy, sys; xarray.load_dataset(sys.argv[1]); "
-        "from climbench.report.maps import error_scale, map_figure; "
+        "from climbench.plot.maps import map_figure; "
+        "from climbench.plot.scales import error_scale; "
         "grid = xarray.DataArray(numpy.ones((4, 8)), "
         "{'latitude': range(-60, 61, 40), 'longitude': range(0, 360, 45)}); "
         "map_figure(grid, error_scale([grid]), '', 'K')"

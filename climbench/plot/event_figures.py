@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from climbench.report.theme import LIGHT, Theme, canvas, dress, safe, short
+from climbench.plot.theme import LIGHT, Theme, canvas, dress, safe, short
 
 LONGEST = 12  # covariates of a figure
 NORMAL = 1.4826  # standard deviations in one median absolute deviation

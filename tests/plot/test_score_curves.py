@@ -5,8 +5,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PolyCollection
 
-from climbench.report.curves import score_figure, styles
-from climbench.report.theme import DARK, LIGHT, THEMES
+from climbench.plot.score_curves import score_figure, styles
+from climbench.plot.theme import DARK, LIGHT, THEMES
 
 
 def draw(figure):

@@ -5,11 +5,9 @@ the map's own coordinates; the column of cells that lies across the date line is
 sides, so there is no seam anywhere.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cartopy.crs as ccrs
 import numpy as np
@@ -17,54 +15,25 @@ import xarray as xr
 from cartopy.mpl.ticker import LatitudeFormatter, LongitudeFormatter
 from matplotlib.colors import BoundaryNorm, ListedColormap
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FormatStrFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from climbench.report.theme import LIGHT, Theme, heading, safe
+from climbench.plot.scales import Scale
+from climbench.plot.theme import LIGHT, Theme, heading, safe
 
 _COASTLINE = Path(__file__).with_name("coastline_110m.npz")
-_EXTREME_PERCENT = 2.0  # of the values lie beyond the colours at each end
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Steps of colour shared by maps that are to be compared.
-
-    Attributes
-    ----------
-    levels
-        Bounds of the steps, increasing, in the field's units.
-    colours
-        Name of a matplotlib colour map: sequential for errors, diverging for signed ones.
-    extend
-        Which ends have values beyond the levels: "neither", "max" or "both".
-    """
-
-    levels: tuple[float, ...]
-    colours: str
-    extend: Literal["neither", "max", "both"]
-
-
-def error_scale(fields: Iterable[xr.DataArray]) -> Scale:
-    """Return a sequential scale from about the least to the greatest of positive fields."""
-    values = _finite(fields)
-    low, high = np.percentile(values, [0, 100 - _EXTREME_PERCENT]) if values.size else (0.0, 1.0)
-    levels = levels_between(0.0 if low < 0.25 * high else low, high)
-    return Scale(levels, "YlGnBu", "max")
-
-
-def bias_scale(fields: Iterable[xr.DataArray]) -> Scale:
-    """Return a diverging scale that is symmetric about zero."""
-    values = np.abs(_finite(fields))
-    high = np.percentile(values, 100 - _EXTREME_PERCENT) if values.size else 1.0
-    levels = levels_between(-high, high)
-    return Scale(levels, "RdBu_r", "both")
-
-
 def map_figure(
-    field: xr.DataArray, scale: Scale, title: str, label: str, theme: Theme = LIGHT
+    field: xr.DataArray,
+    scale: Scale,
+    title: str,
+    label: str,
+    theme: Theme = LIGHT,
+    projection: Any = None,
+    figure: Figure | None = None,
 ) -> Figure:
     """Return a map of one field: Robinson if it spans the globe, else what suits the region.
 
@@ -80,43 +49,107 @@ def map_figure(
         What the colours mean, with units.
     theme
         Colours of the page.
+    projection
+        A cartopy projection instead.
+    figure
+        Where it is drawn, and given its size; a new one by default.
     """
-    latitude_bounds, longitude_bounds, values = cell_bounds(field)
-    projection = choose_projection(latitude_bounds, longitude_bounds)
-    x, y = _project(projection, *np.meshgrid(longitude_bounds, latitude_bounds))
-    is_global = isinstance(projection, ccrs.Robinson)
-    x_limits, y_limits = (
-        (projection.x_limits, projection.y_limits)
-        if is_global
-        else ((np.nanmin(x), np.nanmax(x)), (np.nanmin(y), np.nanmax(y)))
-    )
+    latitude_bounds, longitude_bounds, _ = cell_bounds(field)
+    projection = projection or choose_projection(latitude_bounds, longitude_bounds)
+    x_limits, y_limits = limits(projection, latitude_bounds, longitude_bounds)
     shape = np.clip((y_limits[1] - y_limits[0]) / (x_limits[1] - x_limits[0]), 0.25, 1.1)
     labelled = isinstance(projection, ccrs.PlateCarree)
     left, bottom, width = (0.55, 0.85, 5.3) if labelled else (0.1, 0.6, 5.8)
-    height = bottom + shape * width + 0.35
+    height = bottom + shape * width + 0.35 + 0.18 * title.count("\n")
     # places in inches, not a layout engine, which would double the time of drawing
-    figure = Figure(figsize=(6.0, height), facecolor=theme.face)
+    figure = Figure() if figure is None else figure
+    figure.set_size_inches(6.0, height)
+    figure.set_facecolor(theme.face)
     box = (left / 6, bottom / height, width / 6, shape * width / height)
     axes: Any = figure.add_axes(box, projection=projection)
-    axes.set_facecolor(theme.face)
-    axes.set_xlim(x_limits)
-    axes.set_ylim(y_limits)
-    norm = BoundaryNorm(scale.levels, ncolors=256, extend=scale.extend)
-    backdrop = np.where(np.isfinite(values), np.nan, 0.0)
-    axes.pcolormesh(x, y, backdrop, cmap=ListedColormap([theme.missing]), rasterized=True)
-    mesh = axes.pcolormesh(x, y, values, cmap=scale.colours, norm=norm, rasterized=True)
-    _draw_coastline(axes, projection)
-    if labelled:
-        _mark_degrees(axes, theme)
-    axes.spines["geo"].set(edgecolor=theme.faint, linewidth=0.8)
+    mesh = draw_map(axes, field, scale, theme)
     heading(axes, title, theme)
     bar_axes = figure.add_axes((0.15, 0.42 / height, 0.7, 0.11 / height))
-    bar = figure.colorbar(mesh, cax=bar_axes, orientation="horizontal", format="%g")
+    dress_bar(figure.colorbar(mesh, cax=bar_axes, orientation="horizontal"), scale, label, theme)
+    return figure
+
+
+def draw_map(axes: Any, field: xr.DataArray, scale: Scale, theme: Theme = LIGHT) -> Any:
+    """Draw cells and coastline on cartopy's axes, and return the coloured mesh.
+
+    Parameters
+    ----------
+    axes
+        Of any projection; in those of :func:`choose_projection` no cell is lost at an edge.
+    field
+        [latitude, longitude] in degrees, in any order; NaN is drawn grey.
+    scale
+        Steps of colour.
+    theme
+        Colours of the page.
+    """
+    latitude_bounds, longitude_bounds, values = cell_bounds(field)
+    projection, how = axes.projection, {}
+    if exact(projection):
+        x, y = _project(projection, *np.meshgrid(longitude_bounds, latitude_bounds))
+        x_limits, y_limits = limits(projection, latitude_bounds, longitude_bounds)
+        axes.set_xlim(x_limits)
+        axes.set_ylim(y_limits)
+    else:
+        x, y, how = longitude_bounds, latitude_bounds, {"transform": ccrs.PlateCarree()}
+    axes.set_facecolor(theme.face)
+    norm = BoundaryNorm(scale.levels, ncolors=256, extend=scale.extend)
+    backdrop = np.where(np.isfinite(values), np.nan, 0.0)
+    axes.pcolormesh(x, y, backdrop, cmap=ListedColormap([theme.missing]), rasterized=True, **how)
+    mesh = axes.pcolormesh(x, y, values, cmap=scale.colours, norm=norm, rasterized=True, **how)
+    _draw_coastline(axes, projection)
+    if isinstance(projection, ccrs.PlateCarree):
+        _mark_degrees(axes, theme)
+    axes.spines["geo"].set(edgecolor=theme.faint, linewidth=0.8)
+    return mesh
+
+
+def dress_bar(bar: Any, scale: Scale, label: str, theme: Theme = LIGHT) -> None:
+    """Give a colour bar its label and at most eight ticks, fewer where numbers are long."""
     bar.set_label(safe(label), color=theme.text, fontsize=9, labelpad=1)
-    bar.set_ticks(scale.levels[:: max(1, len(scale.levels) // 7)])
+    flat = bar.orientation == "horizontal"
+    width = bar.ax.get_position().width * bar.ax.figure.get_figwidth()
+    bar.set_ticks(_ticks(scale.levels, width if flat else np.inf))
+    bar.formatter = FormatStrFormatter("%g")
+    bar.update_ticks()
     bar.ax.tick_params(colors=theme.text, labelsize=8.5, length=0)
     bar.outline.set_visible(False)
-    return figure
+
+
+def _ticks(levels: tuple[float, ...], width: float) -> tuple[float, ...]:
+    """Return the levels that have room on ``width`` inches, zero among them if it is one.
+
+    Examples
+    --------
+    >>> _ticks((-3000.0, -2000.0, -1000.0, 0.0, 1000.0, 2000.0, 3000.0), 1.4)
+    (-2000.0, 0.0, 2000.0)
+    """
+    longest = max(len(f"{level:g}") for level in levels)
+    room = min(8.0, max(2.0, width / (0.09 * (longest + 1))))
+    every = int(np.ceil(len(levels) / room))
+    return levels[levels.index(0.0) % every if 0.0 in levels else 0 :: every]
+
+
+def exact(projection: Any) -> bool:
+    """Tell whether cells are projected here: where the map is cut as the cells are."""
+    if isinstance(projection, ccrs.Robinson):
+        return not projection.proj4_params.get("lon_0", 0)
+    return isinstance(projection, ccrs.PlateCarree | ccrs.Stereographic | ccrs.LambertConformal)
+
+
+def limits(
+    projection: Any, latitude_bounds: Floats, longitude_bounds: Floats
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return the ends of x and y in the projection's own coordinates: all of a globe."""
+    if isinstance(projection, ccrs.Robinson) or not exact(projection):
+        return projection.x_limits, projection.y_limits
+    x, y = _project(projection, *np.meshgrid(longitude_bounds, latitude_bounds))
+    return (np.nanmin(x), np.nanmax(x)), (np.nanmin(y), np.nanmax(y))
 
 
 def cell_bounds(field: xr.DataArray) -> tuple[Floats, Floats, Floats]:
@@ -129,9 +162,9 @@ def cell_bounds(field: xr.DataArray) -> tuple[Floats, Floats, Floats]:
     latitude = field["latitude"].values.astype(float)
     order, longitude, spans_all = contiguous(field["longitude"].values.astype(float))
     values = field.values[:, order].astype(float)
-    latitude_bounds = np.clip(_midpoints(latitude), -90.0, 90.0)
+    latitude_bounds = np.clip(midpoints(latitude), -90.0, 90.0)
     if not spans_all:
-        return latitude_bounds, _midpoints(longitude), values
+        return latitude_bounds, midpoints(longitude), values
     order = np.argsort((longitude + 180) % 360)
     longitude, values = (longitude[order] + 180) % 360 - 180, values[:, order]
     seam = (longitude[-1] - 360 + longitude[0]) / 2
@@ -218,22 +251,9 @@ def _project(projection: Any, longitude: Floats, latitude: Floats) -> tuple[Floa
     return points[..., 0], points[..., 1]
 
 
-def _midpoints(centres: Floats) -> Floats:
+def midpoints(centres: Floats) -> Floats:
     """Return the bounds [n + 1] of cells around rising centres [n]; one cell is a degree wide."""
     if len(centres) == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])
     inner = (centres[1:] + centres[:-1]) / 2
     return np.array([2 * centres[0] - inner[0], *inner, 2 * centres[-1] - inner[-1]])
-
-
-def levels_between(low: float, high: float) -> tuple[float, ...]:
-    """Return round numbers, about ten steps from ``low`` to ``high``."""
-    if not high > low:
-        high = low + (abs(low) or 1.0)
-    ticks = MaxNLocator(10, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
-    return tuple(float(tick) for tick in ticks)
-
-
-def _finite(fields: Iterable[xr.DataArray]) -> Floats:
-    values = np.concatenate([field.values.ravel() for field in fields] or [np.empty(0)])
-    return np.asarray(values[np.isfinite(values)], dtype=np.float64)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from climbench.report.maps import coastline
+from climbench.plot.maps import coastline
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "make_coastline.py"
 
