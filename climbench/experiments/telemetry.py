@@ -227,10 +227,17 @@ def run_events(config: TelemetryConfig) -> Path:
         test = residuals(module, task, "test", lead, interval=True)
         steps = round(duration("events.apart", config.events.apart) / task.timeline.step)
         found = find_all(task, usual, test, config.events, steps, round(hours / task.timeline.step))
-        test.to_netcdf(folder / "residuals.nc")
+        _described(test, task).to_netcdf(folder / "residuals.nc")
         _write(config, task, found, test, folder)
 
     return stage.run(work)
+
+
+def _described(test: xr.Dataset, task: TelemetryForecasting) -> xr.Dataset:
+    """Return residuals with the units of each target, and whether the record is simulated."""
+    units = [str(task.records[name].attrs.get("units", "")) for name in task.targets]
+    simulated = str(task.records.attrs.get("simulated", "false"))
+    return test.assign_coords(units=("target", units)).assign_attrs(simulated=simulated)
 
 
 def _write(

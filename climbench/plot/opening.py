@@ -116,7 +116,7 @@ def channel_of(data: xr.Dataset | xr.DataArray, channel: str | None) -> xr.DataA
     if channel in data.data_vars:
         field = data[channel]
     elif variable in data.data_vars and level.isdigit() and "level" in data[variable].coords:
-        field = data[variable].sel(at(data[variable], {"level": float(level)})).rename(channel)
+        field = data[variable].sel(at(data[variable], {"level": int(level)})).rename(channel)
     else:
         raise UserError(f"there is no channel '{channel}': {nearest(channel, _channels(data))}")
     return field.assign_attrs(simulated=data.attrs.get("simulated", ""))

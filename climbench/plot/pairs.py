@@ -75,7 +75,7 @@ def scatter(
 
     Examples
     --------
-    >>> truth = xr.DataArray(np.arange(8.0).reshape(2, 4), dims=("time", "cell"), name="tas")
+    >>> truth = xr.DataArray(np.arange(8.0).reshape(2, 4), dims=("run", "cell"), name="tas")
     >>> scatter(truth + 1, truth).get_title(loc="left")
     'tas: r = 1, rms difference 1'
     """
@@ -233,5 +233,6 @@ def series(
         here = series_of(data, truth, channel, place, region, where)
     axes = ready(ax, 3.0, 7.5)
     lines, names = draw_series(axes, here, events, period)
-    legend(axes, lines, names, ax is None, columns=4)
+    if len(lines) > 1:
+        legend(axes, lines, names, ax is None, columns=4)
     return axes

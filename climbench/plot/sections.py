@@ -105,7 +105,8 @@ def _section_of_fields(
     if field.sizes.get("level", 1) < 2:
         raise UserError(f"'{field.name}' has no levels: a section needs several.")
     field = narrowed(field, where, ("level", *CELLS))
-    return on_grid(field).mean("longitude", keep_attrs=True).sortby("level").load()
+    mean = on_grid(field).mean("longitude", keep_attrs=True).sortby("level")
+    return mean.transpose("level", "latitude").load()
 
 
 def _section_of_truth(truth: Source, like: xr.DataArray) -> xr.DataArray:
@@ -138,8 +139,10 @@ def _section_of_scores(
     squared = (field**2).mean("longitude") ** 0.5 if metric == "rmse" else field.mean("longitude")
     units = str(data["units"].values[places[0]]) if "units" in data.coords else ""
     mean = on_grid(squared.expand_dims("longitude").assign_coords(longitude=[0.0]))
-    mean = mean.isel(longitude=0, drop=True).sortby("level").rename(field.name)
-    return mean.assign_attrs(units=units, simulated=data.attrs.get("simulated", "")), metric
+    mean = mean.isel(longitude=0, drop=True).sortby("level").transpose("level", "latitude")
+    return mean.rename(field.name).assign_attrs(
+        units=units, simulated=data.attrs.get("simulated", "")
+    ), metric
 
 
 def _draw_mesh(axes: Axes, mean: xr.DataArray, scale: Scale) -> Any:

@@ -24,6 +24,7 @@ from climbench.plot.selecting import (
     valid_time,
 )
 from climbench.plot.theme import LIGHT, safe
+from climbench.plot.wording import pretty_units, with_units
 
 OUTER = (0.05, 0.95)  # quantiles of the members at the ends of the interval
 
@@ -34,9 +35,13 @@ def record_of(data: xr.Dataset, target: str | None) -> xr.Dataset:
         names = data["target"].values
         target = one_of("target", target or names[0], names)
         data = data.sel(target=target)
-    units = str(data.attrs.get("units", data["truth"].attrs.get("units", "")))
-    simulated = data.attrs.get("simulated", "")
-    return data.assign_attrs(title=str(target or ""), label="", units=units, simulated=simulated)
+    units = data["units"].item() if "units" in data.coords else data["truth"].attrs.get("units", "")
+    name = target or str(data["truth"].attrs.get("long_name", ""))
+    simulated = "simulated" if data.attrs.get("simulated") == "true" else ""
+    return data.assign_attrs(
+        title=", ".join(word for word in (name, simulated) if word),
+        label=with_units(name, pretty_units(str(units))),
+    )
 
 
 def series_of(
@@ -83,8 +88,8 @@ def _one_place(
         return field.load()
     field = on_grid(field)
     if place is not None:
-        away = np.abs((field["longitude"] - place[1] + 180) % 360 - 180)
-        column = int(away.argmin())
+        away = np.abs((field["longitude"].values - place[1] + 180) % 360 - 180)
+        column = int(np.argmin(away))
         return field.isel(longitude=column).sel(latitude=place[0], method="nearest").load()
     weights = xr.DataArray(cell_weights(field, region or "global"), {d: field[d] for d in CELLS})
     return field.weighted(weights).mean(CELLS).load()
@@ -124,7 +129,7 @@ def draw_series(
     if seen:
         lines.append(Patch(color=LIGHT.models[1], alpha=0.3))
         names.append("event")
-    axes.set_ylabel(safe(here.attrs["label"] or here.attrs.get("units", "")), fontsize=9.5)
+    axes.set_ylabel(safe(here.attrs["label"]), fontsize=9.5)
     if time.dtype.kind == "M":
         locator: Any = AutoDateLocator(maxticks=8)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
