@@ -12,7 +12,6 @@ import numpy as np
 import xarray as xr
 import zarr
 from filelock import FileLock
-from rich.progress import track
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.cells_at_stations import Method, cells_at_stations
@@ -29,6 +28,7 @@ from climbench.evaluation.station_bias import StationBias
 from climbench.evaluation.times import TimeConvention, by_time
 from climbench.metrics.circular import DEGREES
 from climbench.metrics.fields import Array
+from climbench.progress import track
 from climbench.recipes.steps.convert_units import conversion, same_unit
 from climbench.store import disk_full_is_a_user_error
 from climbench.store.layout import consolidate, create_store, encoding, write_part
@@ -290,7 +290,7 @@ def _write(
     called = "valid_time" if by == "valid" else "time"
     layout = encoding(template.rename(time=called), called, blocks[0][1], blocks[0][1])
     create_store(path, template.rename(time=called), attributes, layout)
-    for start, stop in track(blocks, "at the stations", disable=not progress_bar):
+    for start, stop in track(blocks, "at the stations", shown=progress_bar):
         part = placed.part(start, stop)
         part = part if bias is None else bias.corrected(part)
         write_part(path, part.rename(time=called), called, start)

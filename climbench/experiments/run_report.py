@@ -1,19 +1,20 @@
 """The last stage of an experiment: scores of all models, the gate's verdict, and the page."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from climbench.config import ModelConfig, ReportConfig
+from climbench.config import ReportConfig
 from climbench.config.wording import wrong
 from climbench.errors import UserError
 from climbench.evaluation import GateRules, combine, gate, read_scores, write_scores
 from climbench.experiments.cards import model_card
 from climbench.experiments.examples import examples
 from climbench.experiments.finished_runs import EXAMPLES, GATE, RECORD, SCORES, benchmark_of
+from climbench.experiments.model_stages import ModelStages
 from climbench.experiments.provenance import provenance, stores_of
 from climbench.report import report
 from climbench.tasks import Task
@@ -22,22 +23,18 @@ if TYPE_CHECKING:
     from climbench.experiments.run import RunConfig
 
 
-Folders = Mapping[str, Mapping[str, Path]]  # of each model, of each stage
-
-
 def write_report(
     config: "RunConfig",
     task: Task,
-    models: Mapping[str, ModelConfig],
-    folders: Folders,
+    models: Sequence[ModelStages],
     path: Path,
 ) -> None:
     """Write ``scores.nc``, ``examples.nc``, ``run.json``, ``gate.json`` and the page."""
-    scores = combine([read_scores(own["evaluate"] / SCORES) for own in folders.values()])
+    scores = combine([read_scores(each.evaluate.directory / SCORES) for each in models])
     write_scores(scores, path)
     kept = examples(
         task,
-        {name: own["predict"] / "predictions.zarr" for name, own in folders.items()},
+        {each.name: each.predictions for each in models},
         scores,
         config.report.forecast_channels,
         config.report.times,
@@ -54,7 +51,7 @@ def write_report(
         "title": config.title,
         "rules": config.gate,
         "provenance": provenance(config, *stores_of(task)) | {"options": _options(config)},
-        "cards": {name: model_card(model, folders[name]) for name, model in models.items()},
+        "cards": {each.name: model_card(each.model, each.folders()) for each in models},
     }
     (path / RECORD).write_text(json.dumps(record, indent=2, default=str) + "\n", "utf-8")
     report(benchmark_of(path), path / "page", **page_options(config.report.model_dump()))

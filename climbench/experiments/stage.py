@@ -68,6 +68,22 @@ class Stage:
         """Whether the result is there and whole."""
         return (self.directory / MARKER).is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether an interrupted run left work that the next one goes on with."""
+        return self._partial.is_dir()
+
+    @property
+    def _partial(self) -> Path:
+        return self.directory.with_name(self.directory.name + ".partial")
+
+    def cost(self) -> dict[str, Any] | None:
+        """Return seconds, memory and machine of the finished work, None where nobody measured."""
+        if not self.finished:
+            return None
+        record = json.loads((self.directory / MARKER).read_text())
+        return dict(record["cost"]) if record.get("cost") else None
+
     def run(self, work: Callable[[Path], Any]) -> Path:
         """Do the work unless it is done, and return the folder of the result.
 
@@ -75,7 +91,7 @@ class Stage:
         leaves behind, so that it can continue there; the folder is renamed when the work is whole.
         Another process that wants the same waits for it.
         """
-        partial = self.directory.with_name(self.directory.name + ".partial")
+        partial = self._partial
         partial.parent.mkdir(parents=True, exist_ok=True)
         if process_rank() > 0:  # of a training by several processes, of which the first goes on
             if not self.finished:

@@ -38,6 +38,7 @@ from climbench.training.gradient import GradientModule
 from climbench.training.initial_weights import console, load_initial_weights, read_report
 from climbench.training.module import FittedModule
 from climbench.training.network import build_network
+from climbench.training.progress_bar import TrainingBar
 from climbench.training.quiet import quiet
 from climbench.training.recomputation import recompute_blocks
 from climbench.training.resume import TOLD_TO_END
@@ -264,7 +265,10 @@ def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.T
         accumulate_grad_batches=trainer.accumulate_batches if by_gradient else 1,
         sync_batchnorm=trainer.sync_batchnorm,
         deterministic=trainer.deterministic,
-        callbacks=callbacks_of(model, trainer, directory) if by_gradient else [],
+        callbacks=[
+            *(callbacks_of(model, trainer, directory) if by_gradient else []),
+            *([TrainingBar(f"train {model.name}")] if trainer.progress_bar else []),
+        ],
         enable_checkpointing=by_gradient,
         logger=CSVLogger(directory, name="logs"),
         enable_progress_bar=trainer.progress_bar,

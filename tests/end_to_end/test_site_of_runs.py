@@ -178,3 +178,17 @@ def test_a_time_that_is_none_is_refused(folder):
     config = configuration(folder, *SHORT, "report.times=[soon]")
     with pytest.raises(UserError, match=r"report\.times"):
         run(config)
+
+
+def test_a_run_says_what_it_will_do_and_what_it_did(folder, capsys):
+    config = configuration(folder, *SHORT, "name=told", "report=tables")
+    run(config)
+    first = capsys.readouterr().err
+    assert re.search(r"4 models; [\d,]+ training, \d+ validation and \d+ test samples", first)
+    assert "12 of 12 stages to do" in " ".join(first.split())
+    assert "2 epochs" in first
+    assert re.search(r"train +resnet_small +\d", first)
+    assert "12 stages done, 0 reused; longest:" in " ".join(first.split())
+    run(config)
+    second = " ".join(capsys.readouterr().err.split())
+    assert "all is done" in second and "0 stages done, 12 reused" in second
