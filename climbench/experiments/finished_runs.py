@@ -35,7 +35,7 @@ def benchmark_of(folder: Path) -> Benchmark:
         verdict["rules"] = record["rules"].get("rules", record["rules"])
     path = folder / EXAMPLES
     return Benchmark(
-        title=record.get("title", folder.name),
+        title=record.get("title", folder.parent.name),
         scores=scores,
         gate=verdict or None,
         provenance=record.get("provenance", {}),

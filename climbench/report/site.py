@@ -124,57 +124,46 @@ def write_benchmark(
 ) -> None:
     """Write all pages of one benchmark; ``assets`` is where the scripts lie, seen from there."""
     from climbench.report.map_files import write_forecasts, write_maps  # slow to import: cartopy
+    from climbench.report.section_files import write_sections
 
     scores, headline = benchmark.scores, benchmark.headline(extent.lead_hours)
     own = folder / _FILES
-    for name in ("maps", "forecasts", "models"):
+    for name in ("maps", "forecasts", "models", "sections"):
         (own / name).mkdir(parents=True, exist_ok=True)
     tidy(scores).to_csv(folder / _SCORES, index=False)
     payload = scores_payload(scores, headline, benchmark.comparison)
-    curves = curves_payload(scores, headline)
-    maps = write_maps(scores, headline, own / "maps", extent.map_channels)
     forecasts = None
     if benchmark.examples is not None:
-        forecasts = write_forecasts(
-            benchmark.examples,
-            shown(scores, headline),
-            scores,
-            own / "forecasts",
-            extent.forecast_channels,
-        )
-    cards = _write_cards(benchmark, payload, own / "models", assets)
-    further = _copy_companions(benchmark.companions, folder)
+        models = shown(scores, headline)
+        channels = extent.forecast_channels
+        forecasts = write_forecasts(benchmark.examples, models, scores, own / "forecasts", channels)
     if benchmark.gate:
         (own / "gate.html").write_text(_gate_page(benchmark), encoding="utf-8")
-    page = render(
-        benchmark, headline, payload, curves, maps, forecasts, cards, further, assets, parent
-    )
-    (folder / _PAGE).write_text(page, encoding="utf-8")
+    parts = {
+        "payload": payload,
+        "curves": curves_payload(scores, headline),
+        "maps": write_maps(scores, headline, own / "maps", extent.map_channels),
+        "forecasts": forecasts,
+        "sections": write_sections(scores, headline, own / "sections"),
+        "cards": _write_cards(benchmark, payload, own / "models", assets),
+        "further": _copy_companions(benchmark.companions, folder),
+        "assets": assets,
+        "parent": parent,
+    }
+    (folder / _PAGE).write_text(render(benchmark, headline, parts), encoding="utf-8")
 
 
-def render(
-    benchmark: Benchmark,
-    headline: Headline,
-    payload: Mapping[str, Any],
-    curves: list[dict[str, Any]],
-    maps: Mapping[str, Any] | None,
-    forecasts: Mapping[str, Any] | None,
-    cards: list[dict[str, str]],
-    further: list[dict[str, str]],
-    assets: str,
-    parent: str | None,
-) -> str:
+def render(benchmark: Benchmark, headline: Headline, parts: Mapping[str, Any]) -> str:
     """Return the page as HTML; every text in it is escaped by the template."""
     scores = benchmark.scores
-    names = [model["name"] for model in payload["models"]]
-    reference = payload["reference"]
+    names = [model["name"] for model in parts["payload"]["models"]]
+    reference = parts["payload"]["reference"]
     return render_page(
         "benchmark.html.j2",
         title=benchmark.title,
         simulated=benchmark.simulated,
         caption=caption(headline),
         sentences=verdict(scores, headline, benchmark.comparison),
-        payload=payload,
         reference=names.index(reference) if reference in names else 0,
         standings=standings(scores, headline),
         scorecards=[
@@ -184,19 +173,13 @@ def render(
         citations=_citations(scores),
         limits=COLOUR_LIMITS,
         gate=benchmark.gate,
-        curves=curves,
         curves_heading="Spectra and distributions",
-        maps=maps,
         maps_of_errors=scores_errors(scores),
-        forecasts=forecasts,
-        cards=cards,
-        further=further,
         header=benchmark.header(),
         provenance=benchmark.footer(),
         scoring=benchmark.scoring(),
         files=_FILES,
-        assets=assets,
-        parent=parent,
+        **parts,
     )
 
 

@@ -120,7 +120,7 @@
     const zero = scores.metrics[metric].orientation === "lower";
     const several = scores.axis === "lead_time" && scores.places.length > 1;
     const spec = several
-      ? lines(values, { type: "quantitative", title: "lead time [h]", scale: { zero: false, nice: false, padding: 12 }, axis: { values: leadTicks() } }, { type: "quantitative", title, scale: { zero } }, scores.models)
+      ? lines(values, { type: "quantitative", title: "lead time [h]", scale: { zero: false, nice: false, padding: 12 }, axis: { values: leadTicks(), format: ".3~g" } }, { type: "quantitative", title, scale: { zero } }, scores.models)
       : bars(values, title, scores.models);
     document.getElementById("curve-caption").textContent = `${what}. ${several ? "Shaded" : "Whiskers"}: 95 % intervals. Grey: baselines.`;
     return embed("curve-chart", spec, what);
