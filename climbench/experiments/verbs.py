@@ -379,7 +379,9 @@ def list_verb(config: Config) -> int:
     from climbench.experiments.catalogue import catalogue, recipe_page
 
     chosen = config["recipe"]
-    console.print(catalogue(config["what"]) if chosen is None else recipe_page(chosen))
+    console.print(
+        catalogue(config["what"], console.width) if chosen is None else recipe_page(chosen)
+    )
     return 0
 
 
