@@ -16,7 +16,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerConfig(Options):
-    """How a network's weights are fitted (conf/model/*.yaml, key ``optimizer``).
+    """How a network's weights are fitted (``conf/model/*.yaml``, key ``optimizer``).
 
     ``warmup_fraction`` is the share of all steps during which the learning rate rises linearly;
     after it, ``cosine`` lowers the rate to zero, ``constant`` keeps it, ``exponential`` lowers
@@ -110,7 +110,7 @@ class FineTuningConfig(Options):
 
 
 class ModelConfig(Options):
-    """A model of the zoo (conf/model/*.yaml).
+    """A model of the zoo (``conf/model/*.yaml``).
 
     ``network`` holds ``_target_`` and the hyper-parameters of its constructor. Closed-form
     models have no optimizer and see the training data once. ``initial_weights`` is a file whose
@@ -161,7 +161,7 @@ class ModelConfig(Options):
 
 
 class TrainerConfig(Options):
-    """How training runs on this machine (conf/trainer/*.yaml).
+    """How training runs on this machine (``conf/trainer/*.yaml``).
 
     Gradients of ``accumulate_batches`` batches make one step. ``activation_checkpointing`` frees
     what blocks of a network have computed and computes it again for the gradient; ``compile``
