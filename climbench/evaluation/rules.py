@@ -237,7 +237,21 @@ class Rule(Selection):
 
 
 class GateRules(Checked):
-    """A named list of rules (``conf/gate/*.yaml``)."""
+    """A named list of rules (``conf/gate/*.yaml``).
+
+    Attributes
+    ----------
+    name
+        Of the gate, in its summary.
+    description
+        What the rules ask for, in a sentence.
+    bootstrap
+        Draws of the paired bootstrap: at least 100, or 0: the scores alone decide.
+    seed
+        Of the draws.
+    rules
+        Each a :class:`Rule`; all must be kept.
+    """
 
     name: str
     description: str = ""
