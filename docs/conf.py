@@ -9,7 +9,7 @@ sys.path[:0] = [str(HERE / "extensions"), str(HERE.parent)]
 
 project = "climbench"
 author = "The climbench developers"
-copyright = author  # noqa: A001  # Sphinx asks for this name
+copyright = author  # Sphinx asks for this name
 version = release = version_of("climbench")
 
 extensions = [
@@ -35,6 +35,8 @@ napoleon_use_ivar = True
 
 html_theme = "furo"
 html_title = f"climbench {version}"
+html_static_path = ["_static"]
+html_css_files = ["style.css"]
 html_math_renderer = "mathml"
 html_show_sphinx = False
 html_copy_source = False

@@ -1,5 +1,6 @@
 """Pages of the documentation as their parts: links, headings, blocks of code."""
 
+import itertools
 import re
 import shlex
 from dataclasses import dataclass
@@ -9,8 +10,11 @@ from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
-    + [*(ROOT / "benchmarks").glob("*/README.md")]
+    [
+        *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "benchmarks").glob("*/README.md"),
+    ]
 )
 NOT_RUN = re.compile(r"<!-- not run: (\S.*) -->")
 PARSER = MarkdownIt("commonmark").enable("table")
@@ -61,7 +65,7 @@ def anchors(text: str) -> set[str]:
     """Return the anchors of the headings of a page, as its readers' programs make them."""
     found: list[str] = []
     tokens = PARSER.parse(text)
-    for opening, inline in zip(tokens, tokens[1:], strict=False):
+    for opening, inline in itertools.pairwise(tokens):
         if opening.type == "heading_open":
             words = "".join(part.content for part in inline.children or [])
             slug = re.sub(r"[^\w\- ]", "", words.lower()).strip().replace(" ", "-")

@@ -25,10 +25,12 @@ COMMANDS = sorted(
         tuple(word for word in words if word != "...")
         for block in BLOCKS
         for words in commands(block)
-        if words[0] in VERBS or words[0].isalpha() and words[0].islower()
+        if words[0] in VERBS or (words[0].isalpha() and words[0].islower())
     }
 )
-NAMED = re.compile(r"\b(experiment|model|task|trainer|evaluation|launcher|report)=([a-z]\w+)\b(?!\.)")
+NAMED = re.compile(
+    r"\b(experiment|model|task|trainer|evaluation|launcher|report)=([a-z]\w+)\b(?!\.)"
+)
 OWN = {"two_convolutions", "example_slp"}
 """Names of what the pages themselves make."""
 PLACEHOLDER = re.compile(r"[A-Z_]+|\$\w+")

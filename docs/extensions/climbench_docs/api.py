@@ -27,9 +27,8 @@ OUTSIDE = {
 
 def exported(module: ModuleType) -> dict[str, list[str]]:
     """Return the functions, classes, modules and other values that a module exports, by kind."""
-    names = getattr(module, "__all__", None) or _own_names(module)
     kinds: dict[str, list[str]] = {"functions": [], "classes": [], "modules": [], "data": []}
-    for name in names:
+    for name in names_of(module):
         value = getattr(module, name)
         kind = (
             "modules"
@@ -48,9 +47,14 @@ def first_place(name: str, item: str) -> str:
     """Return the first documented module that exports the same object as ``name`` does."""
     value = getattr(importlib.import_module(name), item)
     for module in map(importlib.import_module, documented_modules()):
-        if getattr(module, item, None) is value and item in sum(exported(module).values(), []):
+        if item in names_of(module) and getattr(module, item) is value:
             return module.__name__
     return name
+
+
+def names_of(module: ModuleType) -> list[str]:
+    """Return all names that a module exports."""
+    return list(getattr(module, "__all__", None) or _own_names(module))
 
 
 def _own_names(module: ModuleType) -> list[str]:
@@ -112,7 +116,9 @@ def overview() -> str:
         room = climbench._PUBLIC[name]  # the package's own table of where its names come from
         place = room if f"{room}" in documented_modules() else value.__module__
         lines.append(f"- :func:`climbench.{name} <{place}.{name}>`: {_first(value)}")
-    entries = "\n".join(f"   {name}" for name in ["climbench.experiments.run", *documented_modules()])
+    entries = "\n".join(
+        f"   {name}" for name in ["climbench.experiments.run", *documented_modules()]
+    )
     lines += ["", ".. toctree::", "   :maxdepth: 1", "", entries]
     return "\n".join(lines) + "\n"
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 import yaml
-from climbench_docs import docstrings
-from climbench_docs.markdown import table
-from climbench_docs.options import code_table, known_options
 
 from climbench.config.folders import conf_folder, group_options
 from climbench.config.instantiate import locate
 from climbench.experiments.run import RunConfig
+from climbench_docs import docstrings
+from climbench_docs.markdown import table
+from climbench_docs.options import code_table, known_options
 
 KINDS = {
     "climate_models": "climbench.experiments.climate_models.ClimateModelsConfig",

@@ -4,14 +4,15 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+
 from climbench_docs.markdown import table
 
 HEAD = """# Published results
 
-Numbers as their authors print them; none of them is ours. A report shows a row beside scores of a run
-only where archive, grid, test period, initial times, unit, lead time and the definition of the score are
-the same ([published scores](../../forecasting.md#published-scores)). Rows that were not read at their source
-are marked *from memory* and no report shows them: do not quote them.
+Numbers as their authors print them; none of them is ours. A report shows a row beside scores of a
+run only where archive, grid, test period, initial times, unit, lead time and the definition of the
+score are the same ([published scores](../../forecasting.md#published-scores)). Rows that were not
+read at their source are marked *from memory* and no report shows them: do not quote them.
 
 """
 UNREAD = " *(from memory)*"

@@ -57,7 +57,9 @@ def kind(hint: Any) -> str:
         return ", ".join(f"`{part}`" for part in parts)
     if origin in (typing.Union, types.UnionType):
         files = any(part is Path for part in parts)  # what stands beside them is Python's
-        plain = [part for part in parts if not (files and getattr(part, "__name__", "") == "Dataset")]
+        plain = [
+            part for part in parts if not (files and getattr(part, "__name__", "") == "Dataset")
+        ]
         return " or ".join(dict.fromkeys(map(kind, plain)))
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return "options"

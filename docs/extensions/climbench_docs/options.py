@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from climbench_docs import docstrings
-from climbench_docs.markdown import kind, kind_of_value, table, value
-from climbench_docs.yaml_options import Option, bases_of, head_of, options_of, target_of
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from climbench.cli import VERBS
 from climbench.config.folders import conf_folder, group_options
 from climbench.config.instantiate import locate
+from climbench_docs import docstrings
+from climbench_docs.markdown import kind, kind_of_value, table, value
+from climbench_docs.yaml_options import Option, bases_of, head_of, options_of, target_of
 
 HEADING = ("option", "type", "default", "what it does")
 TARGETS = {

@@ -2,20 +2,19 @@
 
 import typing
 
+from climbench.config.folders import recipe_folder
+from climbench.recipes import Recipe, list_recipes, load_recipe
+from climbench.recipes import schema as schemas
+from climbench.recipes.steps import STEPS
 from climbench_docs import docstrings
 from climbench_docs.markdown import table
 from climbench_docs.options import code_table, known_options
 from climbench_docs.yaml_options import head_of
 
-from climbench.config.folders import recipe_folder
-from climbench.recipes import Recipe, list_recipes, load_recipe
-from climbench.recipes import schema as schemas
-from climbench.recipes.steps import STEPS
-
 HEAD = """# Recipes
 
-Every recipe of `data_recipes/`: `climbench build recipe=NAME`, `climbench list recipe=NAME`. The licence
-is that of the archive; cite what stands there. Simulated recipes need no download and say
+Every recipe of `data_recipes/`: `climbench build recipe=NAME`, `climbench list recipe=NAME`. The
+licence is that of the archive; cite what stands there. Simulated recipes need no download and say
 *simulated* in all that is made from them. How to build: [Data recipes](../../recipes.md).
 
 """

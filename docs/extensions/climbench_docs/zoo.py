@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import yaml
-from climbench_docs import docstrings
-from climbench_docs.markdown import table
-from climbench_docs.options import code_table, known_options
-from climbench_docs.yaml_options import head_of, target_of
 
 from climbench.config.folders import conf_folder, group_options
 from climbench.config.instantiate import locate
 from climbench.models.closed_form import ClosedForm
+from climbench_docs import docstrings
+from climbench_docs.markdown import table
+from climbench_docs.options import code_table, known_options
+from climbench_docs.yaml_options import head_of, target_of
 
 TAGS = Path(__file__).with_name("model_tags.yaml")
 SCHEMAS = {
@@ -53,10 +53,9 @@ def catalogue_page() -> str:
     for name in group_options("model"):
         target = str(target_of(_path(name))).rpartition(".")[2]
         link = f"[{target}](../options/model.md#{target.lower()})"
-        rows.append([f"`{name}`", head_of(_path(name)), paradigm(name), *tags()[target], link])
-    return CATALOGUE + table(
-        ("model", "what", "paradigm", "scope", "architecture", "options of"), rows
-    )
+        what = f"{link}: {head_of(_path(name))}"
+        rows.append([f"`{name}`", paradigm(name), *tags()[target], what])
+    return CATALOGUE + table(("model", "paradigm", "scope", "architecture", "what"), rows)
 
 
 def model_page() -> str:
