@@ -42,7 +42,7 @@ class FurtherRecipe(Options):
 
 
 class RunConfig(Options):
-    """All options of an experiment (conf/run.yaml and conf/experiment/*.yaml)."""
+    """All options of an experiment (``conf/run.yaml`` and ``conf/experiment/*.yaml``)."""
 
     name: str
     title: str
