@@ -221,11 +221,18 @@ class ModelConfig(Options):
 
 
 class ReportConfig(Options):
-    """What a page shows (conf/report/*.yaml).
+    """What a page shows (``conf/report/*.yaml``).
 
-    ``lead_hours`` is the lead time of the headline score and of the maps. Maps are drawn for the
-    first ``map_channels`` variables, truth and forecast for the first ``forecast_channels``, from
-    the initial ``times`` (the nearest forecast is taken; by default one in the middle).
+    Attributes
+    ----------
+    lead_hours
+        Lead time of the headline score and of the maps; the nearest one that was scored is taken.
+    map_channels
+        Maps are drawn for the first so many variables; 0 for none.
+    forecast_channels
+        Truth and forecast are shown for the first so many variables; 0 for none.
+    times
+        Initial times of these forecasts, the nearest are taken; by default one in the middle.
     """
 
     lead_hours: float = 24.0

@@ -9,7 +9,7 @@ import climbench
 
 ROOMS = (
     *("recipes", "store", "tasks", "training", "prediction", "evaluation", "report"),
-    *("metrics", "config"),
+    *("plot", "metrics", "config"),
 )
 PARTS = ("recipes.schema", "recipes.steps", "recipes.sources", "recipes.downloads")
 OUTSIDE = {
@@ -113,6 +113,9 @@ def overview() -> str:
     lines = [textwrap.dedent(head)]
     for name in climbench.__all__:
         value = getattr(climbench, name)
+        if inspect.ismodule(value):
+            lines.append(f"- :mod:`{value.__name__}`: {_first(value)}")
+            continue
         room = climbench._PUBLIC[name]  # the package's own table of where its names come from
         place = room if f"{room}" in documented_modules() else value.__module__
         lines.append(f"- :func:`climbench.{name} <{place}.{name}>`: {_first(value)}")
