@@ -83,6 +83,7 @@ MISTAKES = [
     (["build"], "climbench build needs recipe=...: see `climbench build --help`."),
     (["build", "recip=x"], "climbench build has no option 'recip': did you mean 'recipe'?"),
     (["build", "recipe=planet_wether"], "did you mean 'planet_weather'?"),
+    (["build", "recipe=planet_weather", "period=[2000,2001]"], "build has no option 'period'"),
     (["run", "experiment=quikstart"], "did you mean 'quickstart'?"),
     (["run", "experimnt=quickstart"], "did you mean 'experiment'?"),
     (["run", "experiment=quickstart", "trainer.sed=1"], "did you mean 'seed'?"),

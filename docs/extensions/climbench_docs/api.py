@@ -36,7 +36,7 @@ def exported(module: ModuleType) -> dict[str, list[str]]:
             else "classes"
             if inspect.isclass(value)
             else "functions"
-            if callable(value) and hasattr(value, "__name__")
+            if inspect.isroutine(inspect.unwrap(value))
             else "data"
         )
         kinds[kind].append(name)
