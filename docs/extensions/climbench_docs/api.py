@@ -114,7 +114,7 @@ def overview() -> str:
     for name in climbench.__all__:
         value = getattr(climbench, name)
         if inspect.ismodule(value):
-            lines.append(f"- :mod:`{value.__name__}`: {_first(value)}")
+            lines.append(f"- :mod:`climbench.{name} <{value.__name__}>`: {_first(value)}")
             continue
         room = climbench._PUBLIC[name]  # the package's own table of where its names come from
         place = room if f"{room}" in documented_modules() else value.__module__

@@ -45,7 +45,8 @@ WORDS = {
     "stores_dir": "path",
     "data_root": "path or null",
     "recipe": "name or path",
-    "scores": "path or list of paths",
+    "runs": "path, list of paths or null",
+    "scores": "path, list of paths or null",
     "store": "path",
     "output": "path or null",
     "rules": "name or path",
@@ -66,7 +67,7 @@ GROUPS = {
     "trainer": "climbench.config.TrainerConfig",
     "evaluation": "climbench.evaluation.evaluate",
     "gate": "climbench.evaluation.GateRules",
-    "report": "climbench.report.report",
+    "report": "climbench.config.ReportConfig",
 }
 EXTREMES = "climbench.evaluation.extremes.Extremes"
 RULE = "climbench.evaluation.rules.Rule"
