@@ -125,7 +125,13 @@ def check_model(task: Task, model: ModelConfig) -> None:
         If an option is wrong, or the model is for other questions.
     """
     _check_options(task, model)
-    _check_pairs(task, build_network(model.network, task.signature), model.name)
+    network = build_network(model.network, task.signature)
+    _check_pairs(task, network, model.name)
+    if getattr(task, "held_out", ()) and not getattr(network, "answers_new_places", True):
+        raise UserError(
+            f"'{model.name}' has coefficients of each station and none of those that are held out: "
+            "leave it out, or take station_regression."
+        )
 
 
 def _check_options(task: Task, model: ModelConfig) -> None:
