@@ -100,12 +100,12 @@ def test_what_does_not_fit_is_said(truth, forecast):
 def test_the_anomaly_correlation_is_that_of_all_times_together(truth, forecast):
     predictions, errors = forecast
     mean = truth["wind_speed"].mean("time")
-    climatology = mean * xr.ones_like(xr.DataArray(np.ones((24, 366)), dims=("hour", "dayofyear")))
-    climatology = climatology.assign_coords(hour=np.arange(24), dayofyear=np.arange(1, 367))
-    scores = evaluate(
-        predictions, truth, climatology.to_dataset(name="wind_speed"), metrics=["acc"]
-    )
-    found = scores["score"].sel(metric="acc", lead_time=1.0).item()
+    days = xr.DataArray(np.ones((24, 366)), dims=("hour", "dayofyear"))
+    days = days.assign_coords(hour=np.arange(24), dayofyear=np.arange(1, 367))
+    climatology = (mean * days).to_dataset(name="wind_speed")
+    scores = evaluate(predictions, truth, climatology, metrics=["acc"])
+    assert scores["metric"].values.tolist() == ["acc(form=pooled_centred)"]
+    found = scores["score"].sel(lead_time=1.0).item()
     right = truth["wind_speed"].sel(time=TIMES[1:81]).values - mean.values
     wrong = right + errors[:, 0]
     expected = np.corrcoef(right.ravel(), wrong.ravel())[0, 1]
