@@ -6,11 +6,12 @@ import numpy as np
 import xarray as xr
 
 from climbench.plot.ranking import BASELINES, Headline, axis_of, ranked, reference_of
-from climbench.plot.wording import caption, pretty_units, units_of
+from climbench.plot.wording import caption, raised, units_of
 from climbench.report.tables import COLOUR_LIMITS
 
 DIGITS = 5  # significant ones of a number on the page; scores.csv has all
 MARKS = "mark"
+OF_TRUTH = "(of=truth)"
 
 
 def scores_payload(
@@ -84,14 +85,18 @@ def curves_payload(scores: xr.Dataset, headline: Headline) -> list[dict[str, Any
     -------
     list
         For each: ``name``, ``along`` (its dimension), ``x``, whether these are ``numbers`` and
-        ``logarithmic``, ``units``, and flat ``values`` in the order channel, place, x, model, for
-        the headline's region.
+        ``logarithmic``, ``units`` of each channel, flat ``values`` in the order channel, place, x,
+        model, for the headline's region, and ``ideal`` in the order channel, place, x: what a
+        perfect forecast has, None where nobody knows.
     """
     axis = axis_of(scores)
     usual = {"model", "channel", "region", axis}
     models = ranked(scores, headline)
+    channels = scores["channel"].values.astype(str).tolist()
     curves = []
     for name, values in scores.data_vars.items():
+        if str(name).endswith(OF_TRUTH) and str(name).removesuffix(OF_TRUTH) in scores:
+            continue  # stands beside the forecasts'
         own = [dim for dim in values.dims if dim not in usual and dim in values.coords]
         if "unit_power" not in values.attrs or len(own) != 1 or not usual <= {*values.dims}:
             continue
@@ -108,11 +113,35 @@ def curves_payload(scores: xr.Dataset, headline: Headline) -> list[dict[str, Any
                 "x": [rounded(each) for each in x] if numbers else x.astype(str).tolist(),
                 "numbers": numbers,
                 "logarithmic": along.endswith("wavenumber"),
-                "units": pretty_units(str(values.attrs.get("unit", ""))).replace("{units}", ""),
-                "values": flat(here.transpose("channel", axis, along, "model")),
+                "units": [_curve_units(values, here["channel"], name) for name in channels],
+                "values": flat(here.transpose("channel", axis, own[0], "model")),
+                "ideal": _ideal(scores, str(name), here.isel(model=0, drop=True), axis),
             }
         )
     return curves
+
+
+def _curve_units(values: xr.DataArray, channels: xr.DataArray, channel: str) -> str:
+    """Return the units of a curve of one channel."""
+    own = str(channels["units"].sel(channel=channel).item()) if "units" in channels.coords else ""
+    return raised(own, int(values.attrs["unit_power"]), str(values.attrs.get("unit", "")))
+
+
+def _ideal(
+    scores: xr.Dataset, name: str, like: xr.DataArray, axis: str
+) -> list[float | None] | None:
+    """Return what a perfect forecast has: the truth's curve, equal ranks, or the probability."""
+    along = next(dim for dim in like.dims if dim not in ("channel", axis))
+    order = ("channel", axis, along)
+    if name + OF_TRUTH in scores:
+        truth = scores[name + OF_TRUTH].sel(region=like["region"])
+        return flat(truth.max("model").transpose(*order))
+    plain = name.partition("(")[0]
+    if plain == "rank_histogram":
+        return flat(xr.ones_like(like).transpose(*order) / like.sizes[along])
+    if plain == "reliability":
+        return flat((xr.zeros_like(like) + like[along]).transpose(*order))
+    return None
 
 
 def flat(values: xr.DataArray) -> list[float | None]:

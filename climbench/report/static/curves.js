@@ -83,14 +83,23 @@
     target.dataset.ready = "true";
   };
 
+  /** A piece of a model's line. */
+  const swatch = (look) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
+    for (const [key, value] of Object.entries({ class: "swatch", viewBox: "0 0 30 6", "aria-hidden": "true" })) svg.setAttribute(key, value);
+    const drawn = { x1: 0, x2: 30, y1: 3, y2: 3, stroke: look.colour, "stroke-width": 3, "stroke-dasharray": look.dash[1] ? look.dash.join(" ") : "none" };
+    for (const [key, value] of Object.entries(drawn)) line.setAttribute(key, value);
+    svg.append(line);
+    return svg;
+  };
+
   /** Buttons that show and hide models in every chart of the page. */
   const legend = (list, models) => {
     const shown = looks(models);
     list.replaceChildren(...models.map(({ name }, number) => {
       const look = shown[number];
-      const swatch = element("span", { className: "swatch", "aria-hidden": "true" });
-      swatch.style.borderTop = `3px ${look.dash[1] ? "dashed" : "solid"} ${look.colour}`;
-      const button = element("button", { type: "button", "aria-pressed": String(!hidden.has(name)) }, swatch, ...breakable(name));
+      const button = element("button", { type: "button", "aria-pressed": String(!hidden.has(name)) }, swatch(look), ...breakable(name));
       button.addEventListener("click", () => {
         if (!hidden.delete(name)) hidden.add(name);
         for (const other of document.querySelectorAll(".legend button")) {
@@ -126,6 +135,17 @@
     return embed("curve-chart", spec, what);
   };
 
+  const idealRows = (curve, channel, place) => (curve.ideal ?? [])
+    .slice((channel * scores.places.length + place) * curve.x.length, (channel * scores.places.length + place + 1) * curve.x.length)
+    .map((y, number) => ({ x: curve.x[number], y }))
+    .filter(({ x, y }) => y !== null && (!curve.logarithmic || (x > 0 && y > 0)));
+
+  const idealLine = (values) => ({
+    data: { values },
+    mark: { type: "line", strokeWidth: 1.5, strokeDash: [2, 2] },
+    encoding: { color: { value: colour("--text") } },
+  });
+
   const ownCurves = (curves) => {
     const curve = curves[chosen("own-curve")];
     const [channel, place] = ["own-channel", "own-place"].map(chosen);
@@ -135,11 +155,15 @@
       const drawable = y !== null && (!curve.logarithmic || (x > 0 && y > 0));
       if (!hidden.has(name) && drawable) values.push({ model: name, x, y });
     }));
-    const scale = curve.logarithmic ? { type: "log" } : { zero: false };
-    const title = titleOf(curve.name, curve.units);
+    const scale = curve.logarithmic ? { type: "log", nice: false } : { zero: curve.name.startsWith("rank_histogram") };
+    const axis = curve.logarithmic ? { format: "~g", labelOverlap: true } : {};
+    const title = titleOf(curve.name, curve.units[channel]);
     const what = `${title} of ${scores.channels[channel]} at ${scores.places[place].name}`;
-    document.getElementById("own-caption").textContent = values.length ? what : `${what}: no value.`;
-    return embed("own-chart", lines(values, { type: curve.numbers ? "quantitative" : "ordinal", title: curve.along, ...(curve.numbers ? { scale } : {}) }, { type: "quantitative", title, scale }, scores.models), what);
+    const spec = lines(values, { type: curve.numbers ? "quantitative" : "ordinal", title: curve.along, ...(curve.numbers ? { scale, axis } : {}) }, { type: "quantitative", title, scale, axis: curve.logarithmic ? { format: ".0e" } : {} }, scores.models);
+    const ideal = idealRows(curve, channel, place);
+    if (ideal.length) spec.layer.push(idealLine(ideal));
+    document.getElementById("own-caption").textContent = values.length ? `${what}.${ideal.length ? " Dotted: a perfect forecast." : ""}` : `${what}: no value.`;
+    return embed("own-chart", spec, what);
   };
 
   const trainingCurves = (history) => {
