@@ -150,6 +150,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 
         from climbench.experiments import verbs
 
+        warnings.formatwarning = lambda message, *_, **__: f"climbench: {message}\n"
         if not sys.warnoptions:  # of what stores hold and how: nothing that a user can mend
             warnings.filterwarnings("ignore", module=r"zarrs?\.")
         try:
