@@ -20,10 +20,12 @@ from climbench.errors import UserError
 from climbench.evaluation import read_scores
 from climbench.evaluation.extremes import Extremes, training_thresholds
 from climbench.evaluation.options import check_evaluation
+from climbench.experiments.marks import marks_against_reference
 from climbench.experiments.model_stages import ModelStages, announced
 from climbench.experiments.outlook import plan, states, summary
 from climbench.experiments.run_report import write_report
 from climbench.experiments.stage import Stage
+from climbench.plot.ranking import headline_of
 from climbench.recipes import build, load_recipe
 from climbench.report import leaderboard
 from climbench.tasks import Task
@@ -275,7 +277,8 @@ def _read_gate(folder: Path) -> dict[str, Any] | None:
 def show(result: RunResult) -> None:
     """Print leaderboard, verdict and the page's path."""
     out = Console()
-    out.print(leaderboard(result.scores, result.lead_hours))
+    marks = marks_against_reference(result.scores, headline_of(result.scores, result.lead_hours))
+    out.print(leaderboard(result.scores, result.lead_hours, marks))
     if result.gate:
         for verdict in result.gate["verdicts"]:
             out.print(f"gate: {verdict['sentence']}", markup=False)

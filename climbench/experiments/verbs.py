@@ -364,7 +364,7 @@ def report_verb(config: Config) -> int:
         files = [Path(file) for file in _listed(config["scores"])]
         found, alone = [benchmark_of_scores(files, config["title"])], {}
     for benchmark in found:
-        console.print(leaderboard(benchmark.scores, shown["lead_hours"]))
+        console.print(leaderboard(benchmark.scores, shown["lead_hours"], benchmark.comparison))
     pages = found[0] if len(found) == 1 and not alone else found
     _say(str(report(pages, Path(config["output"]), config["title"], alone, **shown)))
     return 0
