@@ -33,15 +33,14 @@ def benchmark_of(folder: Path) -> Benchmark:
     verdict = _read_json(folder / GATE)
     if verdict and record.get("rules"):
         verdict["rules"] = record["rules"].get("rules", record["rules"])
-    path = folder / EXAMPLES
     return Benchmark(
-        title=record.get("title", folder.parent.name),
+        title=str(record.get("title", folder.parent.name)),
         scores=scores,
         gate=verdict or None,
         provenance=record.get("provenance", {}),
         cards=record.get("cards", {}),
         comparison=marks_against_reference(scores),
-        examples=xr.load_dataset(path, engine="netcdf4") if path.is_file() else None,
+        examples=_read_examples(folder / EXAMPLES),
     )
 
 
@@ -200,9 +199,32 @@ def _joined_examples(
 
 
 def _read_json(path: Path) -> dict[str, Any]:
+    """Return what a file says, nothing where there is none.
+
+    Raises
+    ------
+    UserError
+        If it is no mapping, or a part of it is none.
+    """
+    if not path.is_file():
+        return {}
     try:
-        return dict(json.loads(path.read_text("utf-8"))) if path.is_file() else {}
-    except ValueError as error:
-        raise UserError(
-            f"{path} is damaged ({error}): remove its folder and run the experiment again."
-        ) from error
+        found = json.loads(path.read_text("utf-8"))
+        mappings = [found, *(found[key] for key in ("provenance", "cards") if key in found)]
+        mappings += [*found.get("cards", {}).values()]
+        if not all(isinstance(each, dict) for each in mappings):
+            raise TypeError("it is no mapping of names")
+        return dict(found)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path) from error
+
+
+def _read_examples(path: Path) -> xr.Dataset | None:
+    try:
+        return xr.load_dataset(path, engine="netcdf4") if path.is_file() else None
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path} is damaged: remove its folder and run the experiment again.")

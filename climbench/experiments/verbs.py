@@ -355,7 +355,7 @@ def report_verb(config: Config) -> int:
     from climbench.experiments.run_report import page_options
     from climbench.report import leaderboard, report
 
-    if (config["runs"] is None) == (config["scores"] is None):
+    if bool(config["runs"]) == bool(config["scores"]):
         raise UserError("climbench report needs runs=[FOLDER,...] or scores=[FILE,...].")
     shown = page_options(config["report"])
     if config["runs"] is not None:

@@ -100,9 +100,14 @@ def report(
     """
     directory = Path(directory).resolve()
     _refuse_foreign(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}.partial")
     extent = Extent(lead_hours, map_channels, forecast_channels)
+    try:
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(
+            f"{directory.parent} cannot be written ({error.strerror}): choose another folder."
+        ) from error
     try:
         _write_scripts(partial / _FILES)
         if isinstance(benchmarks, Benchmark):

@@ -132,7 +132,11 @@ def test_the_command_writes_the_site_and_says_where(folder, capsys, tmp_path):
         (["runs=FIRST", "report.lead_hours=soon"], "report.lead_hours"),
         (["runs=FIRST", "report.map_channels=-1"], "report.map_channels"),
         (["runs=FIRST", "report.colour=red"], "report.colour"),
-        (["runs=DAMAGED"], "run.json"),
+        (["runs=DAMAGED"], "run.json is damaged"),
+        (["runs=LIST"], "run.json is damaged"),
+        (["runs=JUNK"], "examples.nc is damaged"),
+        (["runs=[]"], "needs runs=[FOLDER,...] or scores=[FILE,...]"),
+        (["runs=FIRST", "output=/proc/site"], "/proc cannot be written"),
     ],
 )
 def test_mistakes_have_one_sentence(options, words, first, capsys, tmp_path, monkeypatch):
@@ -142,7 +146,12 @@ def test_mistakes_have_one_sentence(options, words, first, capsys, tmp_path, mon
     damaged.mkdir()
     (damaged / "scores.nc").write_bytes((first / "scores.nc").read_bytes())
     (damaged / "run.json").write_text('{"title": ')
+    for name, file, content in (("list", "run.json", "[1, 2]"), ("junk", "examples.nc", "junk")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "scores.nc").write_bytes((first / "scores.nc").read_bytes())
+        (tmp_path / name / file).write_text(content)
     places = {"EMPTY": tmp_path / "empty", "FIRST": first, "DAMAGED": damaged}
+    places |= {"LIST": tmp_path / "list", "JUNK": tmp_path / "junk"}
     for name, place in places.items():
         options = [option.replace(name, str(place)) for option in options]
     assert main(["report", *options]) == 2
