@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 TEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
-.PHONY: quickstart install test test-slow lint clean
+.PHONY: quickstart install test test-slow lint docs clean
 
 quickstart: $(VENV)/.installed ## virtual environment, install, first experiment
 	$(BIN)/climbench run experiment=quickstart
@@ -22,6 +22,9 @@ lint: $(VENV)/.installed-dev ## format, lint, types, layering
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.installed-dev ## the documentation as pages: docs/_build/html/index.html
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "climbench needs Python 3.11 or newer: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
@@ -34,4 +37,4 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs stores
+	rm -rf $(VENV) runs stores docs/_build docs/reference

@@ -21,7 +21,7 @@ VERBS = {
     "stations": "maps at weather stations: forecasts=PATH stations=STORE output=PATH",
     "compare": "which differences are real: candidate=scores_a.nc reference=scores_b.nc",
     "gate": "pass or fail: candidate=scores_a.nc reference=scores_b.nc rules=FILE",
-    "report": "tables, curves and maps: scores=scores.nc",
+    "report": "a site of leaderboards, curves and maps: runs=[runs/a,runs/b]",
     "list": "what is there: list [experiments|recipes|models|tasks|metrics]",
     "inspect": "what a store holds: inspect STORE",
     "doctor": "check this installation with a tiny run",
@@ -44,6 +44,9 @@ TEXTS = (
 NO_GATE = {"gate=null", "~gate"}
 """Without the gate: Hydra would take away what is chosen of its group, not rules in a YAML."""
 
+TRACEBACK = "--traceback"
+"""Shows where a mistake was noticed, before the sentence about it."""
+
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
 HELP = """\
@@ -55,7 +58,9 @@ verbs:
 {verbs}
 
 `climbench VERB --help` shows the option groups of a verb, `--cfg job` the whole configuration,
-`--multirun key=a,b` runs every combination. Start with: climbench run experiment=quickstart
+`--multirun key=a,b` runs every combination, `--traceback` says where a mistake was noticed.
+`source <(climbench --completion bash)` (or zsh, fish) lets the tab key complete all of them.
+Start with: climbench run experiment=quickstart
 """
 
 
@@ -82,12 +87,28 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         print(f"climbench {version('climbench')}")
         return 0
-    verb, *rest = arguments
+    if arguments[0] == "--complete":  # asked by the shell at each press of the tab key
+        from climbench.completion import candidates
+
+        print("\n".join(candidates(" ".join(arguments[1:2]), list(VERBS))))
+        return 0
+    wants_traceback = TRACEBACK in arguments
+    arguments = [word for word in arguments if word != TRACEBACK]
+    verb, *rest = arguments or [""]
     try:
+        if verb == "--completion":
+            from climbench.completion import script
+
+            print(script(*rest[:1] or ["bash"]), end="")
+            return 0
         if verb not in VERBS:
             raise UserError(f"climbench has no verb '{verb}': {nearest(verb, VERBS)}")
         return run_verb(verb, rest)
     except UserError as error:
+        if wants_traceback:
+            import traceback
+
+            traceback.print_exc()
         print(f"climbench: {error}", file=sys.stderr)
         return 2
     except Exception:
@@ -129,6 +150,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
 
         from climbench.experiments import verbs
 
+        warnings.formatwarning = lambda message, *_, **__: f"climbench: {message}\n"
         if not sys.warnoptions:  # of what stores hold and how: nothing that a user can mend
             warnings.filterwarnings("ignore", module=r"zarrs?\.")
         try:

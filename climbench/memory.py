@@ -1,11 +1,15 @@
 """How much memory is free on this machine."""
 
 import os
+import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 MACHINE = Path("/proc/meminfo")
 GROUP = Path("/proc/self/cgroup")
 GROUPS = Path("/sys/fs/cgroup")
+OWN = Path("/proc/self")
 
 
 def free_memory() -> int:
@@ -14,6 +18,33 @@ def free_memory() -> int:
     On Linux the page cache counts as free; where the system does not say, half of its memory does.
     """
     return min(_of_machine(), *_of_groups())
+
+
+def forget_peak() -> None:
+    """Let :func:`peak_memory` begin anew, where the system can."""
+    with suppress(OSError):
+        (OWN / "clear_refs").write_text("5")
+    cuda = _cuda()
+    if cuda is not None:
+        cuda.reset_peak_memory_stats()
+
+
+def peak_memory() -> int | None:
+    """Return the most bytes that this process held since :func:`forget_peak`; None if unknown."""
+    status = OWN / "status"
+    return _figures(status)["VmHWM:"] * 1024 if status.is_file() else None
+
+
+def peak_gpu_memory() -> int | None:
+    """Return the most bytes of the GPU that tensors held; None without one in use."""
+    cuda = _cuda()
+    return None if cuda is None else int(cuda.max_memory_allocated())
+
+
+def _cuda() -> Any:
+    """Return torch's CUDA if this process uses it; torch is not loaded for that."""
+    torch = sys.modules.get("torch")
+    return torch.cuda if torch is not None and torch.cuda.is_initialized() else None
 
 
 def _of_machine() -> int:
@@ -39,4 +70,4 @@ def _of_groups() -> list[int]:
 
 def _figures(file: Path) -> dict[str, int]:
     rows = (line.split() for line in file.read_text().splitlines())
-    return {row[0]: int(row[1]) for row in rows}
+    return {row[0]: int(row[1]) for row in rows if len(row) > 1 and row[1].isdigit()}

@@ -4,6 +4,7 @@ Every verb is met once in a process of its own; all else runs in this one, which
 the verbs need.
 """
 
+import os
 import subprocess
 import sys
 import time
@@ -82,6 +83,7 @@ MISTAKES = [
     (["build"], "climbench build needs recipe=...: see `climbench build --help`."),
     (["build", "recip=x"], "climbench build has no option 'recip': did you mean 'recipe'?"),
     (["build", "recipe=planet_wether"], "did you mean 'planet_weather'?"),
+    (["build", "recipe=planet_weather", "period=[2000,2001]"], "build has no option 'period'"),
     (["run", "experiment=quikstart"], "did you mean 'quickstart'?"),
     (["run", "experimnt=quickstart"], "did you mean 'experiment'?"),
     (["run", "experiment=quickstart", "trainer.sed=1"], "did you mean 'seed'?"),
@@ -208,3 +210,33 @@ def test_doctor_runs_from_archive_to_page(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "tiny run: works" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_traceback_is_shown_only_to_those_who_ask(capsys):
+    assert main(["report"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert main(["report", "--traceback"]) == 2
+    error = capsys.readouterr().err
+    assert "Traceback" in error and error.splitlines()[-1].startswith("climbench: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pseudo-terminals are of POSIX")
+@pytest.mark.parametrize("plain", [True, False])
+def test_colours_are_left_out_where_nobody_wants_them(plain):
+    import pty
+
+    reader, terminal = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "60"}
+    environment.pop("NO_COLOR", None)
+    environment |= {"NO_COLOR": "1"} if plain else {}
+    command = [sys.executable, "-m", "climbench.cli", "list", "recipes"]
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment):
+        os.close(terminal)
+        text = b""
+        try:
+            while part := os.read(reader, 4096):
+                text += part
+        except OSError:  # the end, in the words of Linux
+            pass
+    assert b"planet_weather" in text
+    assert (b"\x1b[36m" in text) is not plain  # the archive's period, in cyan

@@ -1,4 +1,4 @@
-"""The examples of CONTRIBUTING.md run as they stand."""
+"""The examples of docs/own_*.md, to which CONTRIBUTING.md sends, run as they stand."""
 
 import re
 from pathlib import Path
@@ -10,17 +10,20 @@ from climbench.config import ModelConfig
 from climbench.testing.metric_contract import check_metric
 from climbench.testing.model_contract import check_model
 
-PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+PAGES = {"recipe": "own_archive", "model": "own_model", "task": "own_task", "metric": "own_metric"}
 
 
 def block(kind, language="python"):
-    (text,) = re.findall(rf"```{language} {kind}\n(.*?)```", PAGE, flags=re.S)
+    page = (ROOT / "docs" / f"{PAGES[kind]}.md").read_text()
+    (text,) = re.findall(rf"```{language} {kind}\n(.*?)```", page, flags=re.S)
     return text
 
 
 def run(kind):
     names = {"__name__": f"example_{kind}"}
-    exec(compile(block(kind), f"CONTRIBUTING.md ({kind})", "exec", dont_inherit=True), names)
+    exec(compile(block(kind), f"docs/{PAGES[kind]}.md", "exec", dont_inherit=True), names)
     return names
 
 
@@ -54,5 +57,9 @@ def test_the_metric_keeps_the_contract():
 
 @pytest.mark.parametrize("command", re.findall(r"^make ([a-z-]+)", PAGE, flags=re.M))
 def test_the_commands_exist(command):
-    makefile = (Path(__file__).parents[1] / "Makefile").read_text()
+    makefile = (ROOT / "Makefile").read_text()
     assert f"\n{command}:" in makefile
+
+
+def test_the_page_sends_to_every_example():
+    assert all(f"(docs/{page}.md)" in PAGE for page in PAGES.values())

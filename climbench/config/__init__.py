@@ -6,6 +6,7 @@ from climbench.config.schema import (
     LowRankConfig,
     ModelConfig,
     OptimizerConfig,
+    ReportConfig,
     TrainerConfig,
 )
 
@@ -14,6 +15,7 @@ __all__ = [
     "LowRankConfig",
     "ModelConfig",
     "OptimizerConfig",
+    "ReportConfig",
     "TrainerConfig",
     "instantiate",
     "locate",

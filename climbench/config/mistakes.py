@@ -31,7 +31,7 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
     if found := re.search(r"Could not override '([^']+)'", text):
         key = found[1].split("@")[0]
         group = key.partition(".")[0]
-        if any(word.startswith(f"{group}=") and "," in word for word in overrides):
+        if "." in key and any(word.startswith(f"{group}=") and "," in word for word in overrides):
             return UserError(f"'{key}' is an option of each {group} of several: write ++{key}=...")
         hint = _nearest_key(key, verb, overrides)
         if verb in EXPERIMENTS and key.rpartition(".")[2] in _left_out():

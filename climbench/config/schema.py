@@ -16,15 +16,35 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 
 
 class OptimizerConfig(Options):
-    """How a network's weights are fitted (conf/model/*.yaml, key ``optimizer``).
+    """How a network's weights are fitted (``conf/model/*.yaml``, key ``optimizer``).
 
-    ``warmup_fraction`` is the share of all steps during which the learning rate rises linearly;
-    after it, ``cosine`` lowers the rate to zero, ``constant`` keeps it, ``exponential`` lowers
-    it smoothly by ``factor_per_epoch``, and ``cyclic`` lets it rise from ``lowest_share`` of itself
-    and fall back in each ``cycle_epochs``, half as high each time (Smith 2017, triangular2).
-    ``betas`` are the decays of Adam's two running means. With ``average_decay`` the weights that
-    are validated and kept are running means of the trained ones, see
-    :class:`climbench.training.averaging.RunningMean`.
+    Attributes
+    ----------
+    name
+        Of torch's optimizers.
+    learning_rate
+        The highest of the schedule.
+    weight_decay
+        Of all weights that are matrices or larger.
+    warmup_fraction
+        Share of all steps during which the learning rate rises linearly.
+    schedule
+        After the warm-up: ``cosine`` lowers the rate to zero, ``constant`` keeps it,
+        ``exponential`` lowers it smoothly, ``cyclic`` lets it rise from ``lowest_share`` of itself
+        and fall back in each cycle, half as high each time (Smith 2017, triangular2).
+    factor_per_epoch
+        What ``exponential`` multiplies the rate with in an epoch.
+    cycle_epochs
+        Epochs of one cycle of ``cyclic``.
+    lowest_share
+        Share of the learning rate from which ``cyclic`` rises.
+    gradient_clip
+        Largest norm of the gradient of all weights together; null: any.
+    betas
+        Decays of Adam's two running means.
+    average_decay
+        The weights that are validated and kept are running means of the trained ones, with this
+        decay, see :class:`climbench.training.averaging.RunningMean`.
     """
 
     name: Literal["adam", "adamw", "radam", "rmsprop", "sgd"] = "adamw"
@@ -55,8 +75,14 @@ class OptimizerConfig(Options):
 class ReplayConfig(Options):
     """Training on states from a buffer of earlier answers (key ``rollout.replay``).
 
-    ``size`` states are kept. In each step a batch is drawn from them, answered once, and what was
-    answered put back; a new batch of the training split comes in with every ``fresh_every``-th.
+    In each step a batch is drawn from the buffer, answered once, and what was answered put back.
+
+    Attributes
+    ----------
+    size
+        How many states are kept.
+    fresh_every
+        In every which step a new batch of the training split comes in.
     """
 
     size: int = Field(ge=1)
@@ -64,12 +90,17 @@ class ReplayConfig(Options):
 
 
 class RolloutConfig(Options):
-    """Training on a model's own answers as inputs (conf/model/*.yaml, key ``rollout``).
+    """Training on a model's own answers as inputs (``conf/model/*.yaml``, key ``rollout``).
 
-    ``steps`` is how many steps are taken, one number for each of as many even shares of the
-    epochs. With ``detach`` no gradient flows from a step into the one before. With ``replay`` the
-    states come from a buffer, where they stay until they are ``steps`` old, and a gradient is of
-    one step.
+    Attributes
+    ----------
+    steps
+        How many steps are taken, one number for each of as many even shares of the epochs.
+    detach
+        Whether no gradient flows from a step into the one before.
+    replay
+        The states come from a buffer, where they stay until they are ``steps`` old, and a
+        gradient is of one step.
     """
 
     steps: tuple[int, ...] = Field(min_length=1)
@@ -86,8 +117,14 @@ class RolloutConfig(Options):
 class LowRankConfig(Options):
     """Changes of low rank to linear layers, whose own weights stay (Hu et al. 2021, LoRA).
 
-    ``layers`` are patterns of names of linear layers, such as ``*.attention.1.query_key_value``;
-    the change of each is ``alpha / rank`` times the product of two matrices of that rank.
+    Attributes
+    ----------
+    layers
+        Patterns of names of linear layers, such as ``*.attention.1.query_key_value``.
+    rank
+        Of the two matrices whose product is the change.
+    alpha
+        The product counts ``alpha / rank`` times.
     """
 
     layers: tuple[str, ...] = Field(min_length=1)
@@ -98,10 +135,16 @@ class LowRankConfig(Options):
 class FineTuningConfig(Options):
     """What a training changes in a network that has learnt before (key ``fine_tuning``).
 
-    ``trainable`` is ``all``, the name of a group that the network offers (ClimaX: ``frozen``,
-    ``head``), or patterns of names of weights, read in order; one that begins with ``!`` takes
-    weights out again. Weights that come from ``initial_weights`` learn ``pretrained_rate`` times
-    as fast as new ones.
+    Attributes
+    ----------
+    trainable
+        ``all``, the name of a group that the network offers (ClimaX: ``frozen``, ``head``), or
+        patterns of names of weights, read in order; one that begins with ``!`` takes weights out
+        again.
+    low_rank
+        Linear layers that change by matrices of low rank alone.
+    pretrained_rate
+        How many times as fast as new weights those learn that come from ``initial_weights``.
     """
 
     trainable: str | tuple[str, ...] = "all"
@@ -110,16 +153,33 @@ class FineTuningConfig(Options):
 
 
 class ModelConfig(Options):
-    """A model of the zoo (conf/model/*.yaml).
+    """A model of the zoo (``conf/model/*.yaml``).
 
-    ``network`` holds ``_target_`` and the hyper-parameters of its constructor. Closed-form
-    models have no optimizer and see the training data once. ``initial_weights`` is a file whose
-    weights a training starts from: a checkpoint of climbench or, for ClimaX, of its authors.
-    ``batch_size`` is that of a published training, in the place of the trainer's. ``fit_on`` lets
-    a closed form, which chooses nothing on the validation split, learn from it too.
-    ``fine_tuning`` says which weights are trained, and how; all alike without it. ``loss`` names
-    what is minimised (:mod:`climbench.training.losses`; by default the mean squared error), and
-    ``rollout`` how many steps of an iterative task are trained through.
+    Attributes
+    ----------
+    name
+        In tables, and in the folders of a run.
+    network
+        ``_target_``, the class, and the hyper-parameters of its constructor.
+    optimizer
+        Of networks. Closed-form models have none and see the training data once.
+    max_epochs
+        Passes over the training data, at most.
+    patience
+        Epochs without a better validation loss after which a training ends; null: none.
+    initial_weights
+        File whose weights a training starts from: a checkpoint of climbench or, for ClimaX, of its
+        authors.
+    batch_size
+        That of a published training, in the place of the trainer's.
+    fit_on
+        Whether a closed form, which chooses nothing on the validation split, learns from it too.
+    fine_tuning
+        Which weights are trained, and how; all alike without it.
+    loss
+        What is minimised (:mod:`climbench.training.losses`); by default the mean squared error.
+    rollout
+        How many steps of an iterative task are trained through.
     """
 
     name: str
@@ -160,12 +220,71 @@ class ModelConfig(Options):
         return self
 
 
-class TrainerConfig(Options):
-    """How training runs on this machine (conf/trainer/*.yaml).
+class ReportConfig(Options):
+    """What a page shows (``conf/report/*.yaml``).
 
-    Gradients of ``accumulate_batches`` batches make one step. ``activation_checkpointing`` frees
-    what blocks of a network have computed and computes it again for the gradient; ``compile``
-    lets torch compile the network; ``sync_batchnorm`` takes batch norms over all devices.
+    Attributes
+    ----------
+    lead_hours
+        Lead time of the headline score and of the maps; the nearest one that was scored is taken.
+    map_channels
+        Maps are drawn for the first so many variables; 0 for none.
+    forecast_channels
+        Truth and forecast are shown for the first so many variables; 0 for none.
+    times
+        Initial times of these forecasts, the nearest are taken; by default one in the middle.
+    """
+
+    lead_hours: float = 24.0
+    map_channels: int = Field(default=8, ge=0)
+    forecast_channels: int = Field(default=3, ge=0)
+    times: tuple[str, ...] = ()
+
+
+class TrainerConfig(Options):
+    """How training runs on this machine (``conf/trainer/*.yaml``).
+
+    Attributes
+    ----------
+    accelerator
+        Kind of device; ``auto`` takes a GPU where there is one.
+    devices
+        How many of them, or which; ``auto`` takes all.
+    num_nodes
+        Machines that train together.
+    strategy
+        How devices share the work, as Lightning names it: ``ddp_spawn``, ``ddp``; or ``fsdp``.
+    precision
+        Of the network's numbers; the loss is always of float32 or better.
+    batch_size
+        Samples of one device in one step.
+    num_workers
+        Processes that read; 0: a thread.
+    prefetch_batches
+        Read ahead while the current one is used.
+    reader
+        Where samples are read from: a packed copy in memory (``ram``) or on disk (``mmap``), or
+        the store itself (``zarr``).
+    reader_memory
+        Share of the free memory that the packed copy may fill.
+    seed
+        Of weights, shuffling and noise.
+    max_minutes
+        Training ends after so long; the best weights so far are kept.
+    checkpoint_minutes
+        Saved so often within epochs too, so that an interrupted training goes on there.
+    accumulate_batches
+        Batches whose gradients make one step.
+    activation_checkpointing
+        What blocks of a network have computed is freed, and computed again for the gradient.
+    compile
+        Whether torch compiles the network.
+    sync_batchnorm
+        Whether batch norms are taken over all devices.
+    deterministic
+        Whether only algorithms are used that give the same bits again.
+    progress_bar
+        Whether a bar is shown.
     """
 
     accelerator: Literal["auto", "cpu", "gpu", "mps", "tpu"] = "auto"

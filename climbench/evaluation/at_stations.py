@@ -11,8 +11,6 @@ import dask.array
 import numpy as np
 import xarray as xr
 import zarr
-from filelock import FileLock
-from rich.progress import track
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.cells_at_stations import Method, cells_at_stations
@@ -29,12 +27,15 @@ from climbench.evaluation.station_bias import StationBias
 from climbench.evaluation.times import TimeConvention, by_time
 from climbench.metrics.circular import DEGREES
 from climbench.metrics.fields import Array
+from climbench.progress import track
+from climbench.recipes.lock import alone
 from climbench.recipes.steps.convert_units import conversion, same_unit
 from climbench.store import disk_full_is_a_user_error
 from climbench.store.layout import consolidate, create_store, encoding, write_part
 from climbench.store.stations import PLACE, STATION
 
 GRAVITY = 9.80665  # m s-2, between geopotential and height
+STEEPEST = 0.1  # K m-1: ten times the dry air's, and a hundredth of one in K km-1
 HEIGHTS = ("orography", "surface_altitude", "geopotential_at_surface")
 
 
@@ -82,8 +83,9 @@ def at_stations(
         Where the height of the model's ground is (``orography`` in m, or
         ``geopotential_at_surface`` in m2 s-2), on the grid of the forecasts; by default theirs.
     correct_on
-        First and last initial time from which mean errors are learnt; only later forecasts, from
-        when the last of these has come true, are written.
+        First and last initial time from which mean errors are learnt, ten or more of an hour of
+        the day; only later forecasts, from when the last of these has come true, are written.
+        Angles, which have no mean error, stay as they are.
     name
         Of the model; by default the attribute ``model`` of the forecasts, else the file's name.
     progress_bar
@@ -110,13 +112,15 @@ def at_stations(
     chosen = _variables(maps, observed, variables, method)
     placed = _placed(maps, observed, chosen, method)
     heights = {}
+    _check_lapse(lapse_rate, lapse_variables, chosen)
     if lapse_rate:
         lower = lapse_rate * _above(placed, _ground(maps, orography))
         heights = {variable: -lower for variable in lapse_variables}
     placed = replace(placed, change=heights)
     bias = None
     if correct_on is not None:
-        inside = observed[chosen].sel({STATION: placed.stations[STATION]})
+        linear = [name for name in chosen if not _is_angle(*_units(maps, observed, name))]
+        inside = observed[linear].sel({STATION: placed.stations[STATION]})
         bias = StationBias.of(placed, inside, correct_on, valid=by == "valid")
     record = {
         "method": method,
@@ -135,7 +139,7 @@ def at_stations(
     }
     path = Path(output)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")), disk_full_is_a_user_error(path):
+    with alone(path), disk_full_is_a_user_error(path):
         if not _is_there(path, attributes):
             building = path.with_name(path.name + ".building")
             try:
@@ -152,6 +156,7 @@ def _observations(stations: xr.Dataset | Path | str) -> xr.Dataset:
     raw = stations if isinstance(stations, xr.Dataset) else open_dataset(stations, label)
     if STATION not in raw.dims or "time" not in raw.dims:
         raise UserError(f"{label} has no dimensions 'time' and 'station': give observations there.")
+    _check_names(raw, label)
     for coordinate in ("latitude", "longitude"):
         values = raw.coords.get(coordinate)
         if values is None or values.dims != (STATION,) or not bool(values.notnull().all()):
@@ -162,7 +167,30 @@ def _observations(stations: xr.Dataset | Path | str) -> xr.Dataset:
                 f"{label}: the station '{without[0]}' has no {coordinate}: give its place in the "
                 "recipe, or leave the station out."
             )
+    beyond = np.abs(raw["latitude"].values) > 90
+    if beyond.any():
+        raise UserError(
+            f"{label}: the station '{raw[STATION].values[beyond][0]}' has the latitude "
+            f"{raw['latitude'].values[beyond][0]:g}: correct its place."
+        )
     return raw
+
+
+def _check_names(observed: xr.Dataset, label: str) -> None:
+    """Refuse stations without names, and names or times that are there twice.
+
+    Raises
+    ------
+    UserError
+        With the first of them.
+    """
+    if STATION not in observed.coords:
+        raise UserError(f"{label}: the stations have no names: give a coordinate 'station'.")
+    for dim in (STATION, "time"):
+        index = observed.indexes[dim]
+        if not index.is_unique:
+            again = index[index.duplicated()][0]
+            raise UserError(f"{label}: the {dim} '{again}' is there twice: leave one of them out.")
 
 
 def _variables(
@@ -189,18 +217,51 @@ def _variables(
             f"the other {', '.join(map(str, observed.data_vars))}; rename them in one of them."
         )
     for name in names:
-        units = [str(each[name].attrs.get("units", "")) for each in (maps.dataset, observed)]
+        units = _units(maps, observed, name)
         if all(units) and not same_unit(*units):
             raise UserError(
                 f"{maps.label} has '{name}' in {units[0]} and the stations in {units[1]}: convert "
                 "one of them."
             )
-        if units[0] in DEGREES and method == "bilinear":
+        if _is_angle(*units) and method == "bilinear":
             raise UserError(
                 f"'{name}' is an angle, of which there is no mean between cells: give "
                 "method=nearest, or leave it out with variables=[...]."
             )
     return names
+
+
+def _units(maps: Source, observed: xr.Dataset, name: str) -> tuple[str, str]:
+    """Return the units of a variable in forecasts and observations, "" where one has none."""
+    first, second = (str(each[name].attrs.get("units", "")) for each in (maps.dataset, observed))
+    return first, second
+
+
+def _is_angle(units: str, others: str) -> bool:
+    """Tell whether a variable is an angle; units that one file lacks are those of the other."""
+    return (units or others) in DEGREES
+
+
+def _check_lapse(rate: float, variables: Sequence[str], chosen: Sequence[str]) -> None:
+    """Refuse a lapse rate that would do nothing, or that is of other units.
+
+    Raises
+    ------
+    UserError
+        With the option and the mend.
+    """
+    if not abs(rate) <= STEEPEST:
+        raise UserError(
+            f"option 'lapse_rate' = {rate:g} is none in K m-1: write 0.0065, or 0 for none."
+        )
+    if rate and not variables:
+        raise UserError("option 'lapse_variables' is empty: name variables, or give lapse_rate=0.")
+    for name in variables if rate else ():
+        if name not in chosen:
+            raise UserError(
+                f"option 'lapse_variables': '{name}' is not brought to the stations: "
+                f"{nearest(name, chosen)}"
+            )
 
 
 def _placed(maps: Source, observed: xr.Dataset, names: list[str], method: Method) -> MapsAtStations:
@@ -252,7 +313,14 @@ def _above(placed: MapsAtStations, ground: xr.DataArray) -> Array:
             f"option 'lapse_rate': the station '{missing.values[0]}' has no altitude: give it in "
             "the recipe, leave the station out, or give lapse_rate=0."
         )
-    return np.asarray(altitude, dtype=np.float64) - placed.cells.values(ground)
+    above: Array = np.asarray(altitude, dtype=np.float64) - placed.cells.values(ground)
+    if not np.isfinite(above).all():
+        name = placed.stations[STATION].values[~np.isfinite(above)][0]
+        raise UserError(
+            f"option 'orography': the model's ground is missing at the station '{name}': give a "
+            "complete one, or leave the station out."
+        )
+    return above
 
 
 def _is_there(path: Path, attributes: dict[str, str]) -> bool:
@@ -290,7 +358,7 @@ def _write(
     called = "valid_time" if by == "valid" else "time"
     layout = encoding(template.rename(time=called), called, blocks[0][1], blocks[0][1])
     create_store(path, template.rename(time=called), attributes, layout)
-    for start, stop in track(blocks, "at the stations", disable=not progress_bar):
+    for start, stop in track(blocks, "at the stations", shown=progress_bar):
         part = placed.part(start, stop)
         part = part if bias is None else bias.corrected(part)
         write_part(path, part.rename(time=called), called, start)

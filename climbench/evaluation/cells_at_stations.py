@@ -53,7 +53,7 @@ def cells_at_stations(
     first = int(np.diff(longitude, append=longitude[0] + 360.0).argmax()) + 1
     along = np.roll(longitude, -first)
     along = along[0] + np.mod(along - along[0], 360.0)
-    if is_periodic(along):
+    if along.size > 1 and is_periodic(along):
         along = np.append(along, along[0] + 360.0)
     begin = (along[0] + along[-1]) / 2 - 180.0
     places = begin + np.mod(np.asarray(east, dtype=np.float64) - begin, 360.0)

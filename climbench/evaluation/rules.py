@@ -180,14 +180,16 @@ class Rule(Selection):
     """One demand on a candidate's scores.
 
     Exactly one of ``better_than`` and ``not_worse_than`` is given: ``reference``, or the name of
-    a model. The first passes where the candidate is ahead by more than ``margin`` and that is
-    significant; the second fails where the candidate is behind by more than ``margin`` and that
-    is significant.
+    a model.
 
     Attributes
     ----------
     metric
         Label of the metric in the scores.
+    better_than
+        Passes where the candidate is ahead by more than ``margin`` and that is significant.
+    not_worse_than
+        Fails where the candidate is behind by more than ``margin`` and that is significant.
     regions
         As in :class:`Selection`, but ``global`` alone if nothing is given.
     margin
@@ -237,7 +239,21 @@ class Rule(Selection):
 
 
 class GateRules(Checked):
-    """A named list of rules (``conf/gate/*.yaml``)."""
+    """A named list of rules (``conf/gate/*.yaml``).
+
+    Attributes
+    ----------
+    name
+        Of the gate, in its summary.
+    description
+        What the rules ask for, in a sentence.
+    bootstrap
+        Draws of the paired bootstrap: at least 100, or 0: the scores alone decide.
+    seed
+        Of the draws.
+    rules
+        Each a :class:`Rule`; all must be kept.
+    """
 
     name: str
     description: str = ""

@@ -50,6 +50,7 @@ from climbench.metrics import Metric, Regions, State, region_weights, shared_sta
 from climbench.metrics.conventions import (
     MISSING_RULES,
     MissingRule,
+    at_stations,
     chosen_metrics,
     record,
     with_ensemble_metrics,
@@ -188,7 +189,7 @@ def evaluate(
     check_same_grid(forecasts, target)
     if forecasts.of_stations:
         check_regions_of_stations(regions)
-        maps = False
+        chosen_preset, maps = at_stations(chosen_preset), False
     check_members(forecasts)
     forecasts, expected, which_field = without_members(forecasts)
     reference = None if climatology is None else open_source(climatology, "climatology")

@@ -43,7 +43,7 @@ class StationBias:
         forecasts
             At the stations.
         observed
-            The same variables ``[time, station]``.
+            Variables ``[time, station]`` that are corrected; others stay as they are.
         period
             First and last time, both included.
         valid
@@ -67,7 +67,8 @@ class StationBias:
         sums: xr.Dataset | None = None
         counts: xr.Dataset | None = None
         for start, stop in forecasts.parts(inside):
-            error = _errors(forecasts.part(start, stop), observed, valid)
+            part = forecasts.part(start, stop)[list(observed.data_vars)]
+            error = _errors(part, observed, valid)
             hours = error.assign_coords({HOUR: forecasts.maps["time"][start:stop].dt.hour})
             grouped = hours.fillna(0).groupby(HOUR).sum("time")
             counted = hours.notnull().groupby(HOUR).sum("time")
@@ -79,6 +80,11 @@ class StationBias:
                 "at the stations, choose another period."
             )
         enough = counts >= FEWEST
+        if not any(bool(each.any()) for each in enough.values()):
+            raise UserError(
+                f"option 'correct_on' = [{period[0]}, {period[1]}] holds fewer than {FEWEST} "
+                "forecasts of every hour of the day: begin it earlier."
+            )
         return cls((sums / counts.where(enough)).fillna(0.0), later)
 
     def corrected(self, forecasts: xr.Dataset) -> xr.Dataset:
@@ -86,8 +92,9 @@ class StationBias:
         hours = forecasts["time"].dt.hour.values
         known = self.means.reindex({HOUR: np.unique(hours)}, fill_value=0.0)
         error = known.sel({HOUR: xr.DataArray(hours, dims="time")}).drop_vars(HOUR)
-        corrected = forecasts - error
-        for name in forecasts.data_vars:
+        corrected = forecasts.copy()
+        for name in error.data_vars:
+            corrected[name] = forecasts[name] - error[name]
             same = corrected[name].transpose(*forecasts[name].dims).astype(np.float32)
             corrected[name] = same.assign_attrs(forecasts[name].attrs)
         return corrected.assign_attrs(forecasts.attrs)

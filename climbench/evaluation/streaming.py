@@ -21,6 +21,7 @@ from climbench.metrics.averaging import Regions
 from climbench.metrics.fields import ABSENT, Companion, Fields, Index, Layout, Stack
 from climbench.metrics.state import State
 from climbench.metrics.statistic import Statistic
+from climbench.progress import Meter
 
 Result = TypeVar("Result")
 BLOCK_BYTES = 16 * 2**20  # what one read of predictions may take
@@ -139,7 +140,8 @@ def accumulate(
     )
     companions = tuple(dict.fromkeys(c for s in statistics for c in s.companions))
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(workers) as pool:
+    meter = Meter("evaluate", len(list(_groups(data))) * len(pairs.samples))
+    with ThreadPoolExecutor(1) as reader, ThreadPoolExecutor(workers) as pool, meter:
 
         def split(call: Callable[[int, int], None], number: int) -> None:
             edges = np.linspace(0, number, min(workers, number) + 1).astype(int).tolist()
@@ -158,6 +160,7 @@ def accumulate(
                 summed = group
             if block is not None:
                 state.add(rows, group.channels, block)
+            meter.advance(rows.size)
     return state
 
 

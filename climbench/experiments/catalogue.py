@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,16 +16,19 @@ from climbench.errors import UserError, nearest
 if TYPE_CHECKING:
     from climbench.recipes import Recipe
 
+NARROW = 72  # columns, below which names leave too little for descriptions
 KINDS = ("experiments", "recipes", "models", "tasks", "metrics")
 
 
-def catalogue(what: str = "all") -> Table:
+def catalogue(what: str = "all", width: int = 80) -> RenderableType:
     """Return a table of names and descriptions; of recipes also what their archives are.
 
     Parameters
     ----------
     what
         ``experiments``, ``recipes``, ``models``, ``tasks``, ``metrics`` or ``all``.
+    width
+        Columns of the terminal; on a narrow one descriptions stand under the names.
 
     Raises
     ------
@@ -35,6 +39,14 @@ def catalogue(what: str = "all") -> Table:
         raise UserError(f"there is no list of '{what}': {nearest(what, (*KINDS, 'all'))}")
     if what == "recipes":
         return _recipes()
+    if width < NARROW:
+        return Group(
+            *(
+                Group(Text(name, style="bold"), Padding(Text(description), (0, 0, 0, 2)))
+                for kind in (KINDS if what == "all" else (what,))
+                for name, description in entries(kind).items()
+            )
+        )
     table = Table(box=None, pad_edge=False)
     for heading in ("kind", "name", "description"):
         table.add_column(heading, no_wrap=heading != "description")

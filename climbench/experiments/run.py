@@ -1,6 +1,7 @@
 """An experiment: archive, store, models, predictions, scores, gate and report in one call."""
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,44 +12,28 @@ import yaml
 from pydantic import Field, ValidationError
 from rich.console import Console
 
-from climbench.config import ModelConfig, TrainerConfig, instantiate
+from climbench.config import ModelConfig, ReportConfig, TrainerConfig, instantiate
 from climbench.config.folders import conf_folder
 from climbench.config.schema import Options
 from climbench.config.wording import wrong
 from climbench.errors import UserError
-from climbench.evaluation import (
-    GateRules,
-    combine,
-    evaluate,
-    gate,
-    read_scores,
-    write_scores,
-)
+from climbench.evaluation import read_scores
 from climbench.evaluation.extremes import Extremes, training_thresholds
-from climbench.evaluation.options import check_evaluation, without_climatology
-from climbench.experiments.provenance import provenance
+from climbench.evaluation.options import check_evaluation
+from climbench.experiments.marks import marks_against_reference
+from climbench.experiments.model_stages import ModelStages, announced
+from climbench.experiments.outlook import plan, states, summary
+from climbench.experiments.run_report import write_report
 from climbench.experiments.stage import Stage
-from climbench.prediction import predict
+from climbench.plot.ranking import headline_of
 from climbench.recipes import build, load_recipe
-from climbench.report import leaderboard, report
-from climbench.report.comparable import DATA, data_identity
-from climbench.tasks import ColumnEmulation, Task
+from climbench.report import leaderboard
+from climbench.tasks import Task
 from climbench.tasks.base_forecasting import Forecasting
-from climbench.training import (
-    check_model,
-    initial_weights_hash,
-    steady_batch,
-    train,
-    validation_loss,
-)
+from climbench.training import check_model, validation_loss
 
 console = Console(stderr=True)
-NO_MATTER = {
-    *("progress_bar", "num_workers", "prefetch_batches"),
-    *("reader", "reader_memory", "checkpoint_minutes"),
-}
-"""Options of a trainer that change the speed alone, not the weights."""
-PREDICTION_LAYOUT = 2  # of what predict writes: with another number what was written is not used
+REPORT_LAYOUT = 2  # of what the report stage writes
 
 
 class FurtherRecipe(Options):
@@ -59,7 +44,7 @@ class FurtherRecipe(Options):
 
 
 class RunConfig(Options):
-    """All options of an experiment (conf/run.yaml and conf/experiment/*.yaml)."""
+    """All options of an experiment (``conf/run.yaml`` and ``conf/experiment/*.yaml``)."""
 
     name: str
     title: str
@@ -77,7 +62,7 @@ class RunConfig(Options):
     reference: str | None = None
     gate_decides: bool = False
     command: str | None = None
-    report: dict[str, Any] = Field(default_factory=dict)
+    report: ReportConfig = ReportConfig()
     runs_dir: Path = Path("runs")
     stores_dir: Path = Path("stores")
     data_root: Path | None = None
@@ -171,7 +156,7 @@ def prepare(config: RunConfig) -> tuple[Path, Task]:
     config.check()
     recipe = load_recipe(config.recipe, config.recipe_overrides)
     store = build(recipe, config.stores_dir, config.data_root)
-    console.print(f"[bold]store[/]  {store}")
+    console.print(f"[bold]store[/]    {store}", soft_wrap=True)
     places: dict[str, Any] = {"store": store, "cache": config.stores_dir / "cache"}
     if config.further_recipes:
         places["further_stores"] = tuple(_further(config, each) for each in config.further_recipes)
@@ -188,15 +173,8 @@ def _further(config: RunConfig, wanted: FurtherRecipe) -> Path:
 
 def fit(config: RunConfig, task: Task, name: str, model: ModelConfig) -> tuple[Path, str]:
     """Train one model, if it is not trained, and return its checkpoint and the stage's hash."""
-    trainer = config.trainer.model_dump(exclude=NO_MATTER)
-    inputs = {"task": task.hash, "model": model.model_dump(), "trainer": trainer}
-    if model.initial_weights is not None:
-        inputs["initial_weights"] = initial_weights_hash(model.initial_weights)
-    stage = Stage(f"train/{name}", inputs, config.runs_dir / config.name)
-    if not stage.finished:
-        console.print(f"[bold]train[/]  {name}")
-    folder = stage.run(lambda path: train(task, model, config.trainer, path))
-    return folder / "checkpoint.ckpt", stage.hash
+    stages = ModelStages.of(config, task, name, model)
+    return stages.fit(config, task), stages.train.hash
 
 
 def run(config: RunConfig) -> RunResult:
@@ -222,34 +200,37 @@ def run(config: RunConfig) -> RunResult:
     models = with_required_baselines(config.models, task.required_baselines)
     for model in models.values():
         check_model(task, model)
+    stages = [ModelStages.of(config, task, name, model) for name, model in models.items()]
+    before, start = states(stages), time.monotonic()
+    console.print(plan(task, stages))
     climate = _climatology(task, root, config.evaluation.get("extremes"))
     climatology = None if climate is None else xr.open_dataset(climate, engine="netcdf4")
-    folders, losses, checkpoints, predictions = {}, {}, {}, {}
-    for name, model in models.items():
-        checkpoint, trained = fit(config, task, name, model)
-        losses[name], checkpoints[name] = validation_loss(checkpoint), checkpoint
-        predicted = _predict(config, task, name, checkpoint, trained)
-        predictions[name] = predicted[0]
-        folders[name] = _score(config, task, name, *predicted, climatology)
+    losses = {}
+    for each in stages:
+        losses[each.name] = validation_loss(each.fit(config, task))
+        each.forecast(config, task)
+        each.score(config, task, climatology)
     stage = Stage(
         "report",
         {
-            "scores": [folder.name for folder in folders.values()],
+            "layout": REPORT_LAYOUT,
+            "scores": [each.evaluate.directory.name for each in stages],
             "gate": [config.gate, config.candidate, config.reference],
-            "page": [config.title, config.description, config.report],
+            "page": [config.title, config.description, config.report.model_dump(mode="json")],
         },
         root,
     )
-    folder = stage.run(lambda path: _report(config, task, folders.values(), path))
+    folder = announced(stage, lambda path: write_report(config, task, stages, path))
+    console.print(summary(stages, before, time.monotonic() - start, root))
     return RunResult(
         read_scores(folder / "scores.nc"),
         folder / "page" / "index.html",
         _read_gate(folder),
-        losses.get(config.candidate or name, losses[name]),
-        config.report.get("lead_hours", 24.0),
+        losses.get(str(config.candidate), losses[stages[-1].name]),
+        config.report.lead_hours,
         store,
-        checkpoints,
-        predictions,
+        {each.name: each.checkpoint for each in stages},
+        {each.name: each.predictions for each in stages},
         climate,
     )
 
@@ -288,82 +269,6 @@ def _climatology(task: Task, root: Path, extremes: dict[str, Any] | None) -> Pat
     return path if path.exists() else None
 
 
-def _predict(
-    config: RunConfig, task: Task, name: str, checkpoint: Path, trained: str
-) -> tuple[Path, str]:
-    """Predict the test period with one model; return the store and the stage's hash."""
-    inputs = {"train": trained, "layout": PREDICTION_LAYOUT}
-    stage = Stage(f"predict/{name}", inputs, config.runs_dir / config.name)
-    if not stage.finished:
-        console.print(f"[bold]predict[/] {name}")
-    batch = steady_batch(task.signature, config.trainer.batch_size)
-    folder = stage.run(
-        lambda path: predict(
-            checkpoint, task, path / "predictions.zarr", batch, config.trainer.progress_bar
-        )
-    )
-    return folder / "predictions.zarr", stage.hash
-
-
-def _score(
-    config: RunConfig,
-    task: Task,
-    name: str,
-    predictions: Path,
-    predicted: str,
-    climatology: xr.Dataset | None,
-) -> Path:
-    """Score the predictions of one model; return the folder of the scores."""
-    root = config.runs_dir / config.name
-    scoring = Stage(f"evaluate/{name}", {"predict": predicted, "options": config.evaluation}, root)
-
-    def work(path: Path) -> None:
-        options = dict(config.evaluation)
-        if climatology is None and "metrics" in options:  # training of less than a year
-            options["metrics"], _ = without_climatology(options["metrics"])
-        scores = evaluate(predictions, task.truth(), climatology, model=name, **options)
-        scores.attrs[DATA] = json.dumps(_data(task))
-        write_scores(scores, path)
-
-    return scoring.run(work)
-
-
-def _data(task: Task) -> dict[str, Any]:
-    """Return what published scores must share with a run's to stand beside them."""
-    if isinstance(task, ColumnEmulation):
-        return data_identity(task.scored, (str(task.test[0]), str(task.test[1])), None)
-    if not isinstance(task, Forecasting):
-        return {}
-    interval = task.initial_interval or task.timeline.step
-    first, last = (str(date) for date in task.test)
-    return data_identity(task.dataset, (first, last), interval)
-
-
-def _report(config: RunConfig, task: Task, folders: Iterable[Path], path: Path) -> None:
-    """Write the scores of all models, the gate's verdict and the page into a folder."""
-    scores = combine([read_scores(folder / "scores.nc") for folder in folders])
-    write_scores(scores, path)
-    verdict = None
-    if config.gate and config.candidate and config.reference:
-        rules = GateRules.parse(config.gate, "The gate")
-        verdict = gate(scores, scores, rules, config.candidate, config.reference)
-        verdict.write_json(path / "gate.json")
-        verdict.write_junit(path / "gate.xml")
-    report(
-        scores,
-        path / "page",
-        title=config.title,
-        gate=verdict.to_dict() if verdict else None,
-        provenance=provenance(
-            config,
-            task.store,
-            getattr(task, "input_store", None),
-            getattr(task, "further_stores", ()),
-        ),
-        **config.report,
-    )
-
-
 def _read_gate(folder: Path) -> dict[str, Any] | None:
     path = folder / "gate.json"
     return dict(json.loads(path.read_text())) if path.exists() else None
@@ -372,7 +277,8 @@ def _read_gate(folder: Path) -> dict[str, Any] | None:
 def show(result: RunResult) -> None:
     """Print leaderboard, verdict and the page's path."""
     out = Console()
-    out.print(leaderboard(result.scores, result.lead_hours))
+    marks = marks_against_reference(result.scores, headline_of(result.scores, result.lead_hours))
+    out.print(leaderboard(result.scores, result.lead_hours, marks))
     if result.gate:
         for verdict in result.gate["verdicts"]:
             out.print(f"gate: {verdict['sentence']}", markup=False)

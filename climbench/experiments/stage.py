@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import platform
 import shutil
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from climbench.errors import UserError
+from climbench.memory import forget_peak, peak_gpu_memory, peak_memory
 from climbench.recipes.lock import alone
 
 MARKER = "stage.json"
@@ -66,6 +68,22 @@ class Stage:
         """Whether the result is there and whole."""
         return (self.directory / MARKER).is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Whether an interrupted run left work that the next one goes on with."""
+        return self._partial.is_dir()
+
+    @property
+    def _partial(self) -> Path:
+        return self.directory.with_name(self.directory.name + ".partial")
+
+    def cost(self) -> dict[str, Any] | None:
+        """Return seconds, memory and machine of the finished work, None where nobody measured."""
+        if not self.finished:
+            return None
+        record = json.loads((self.directory / MARKER).read_text())
+        return dict(record["cost"]) if record.get("cost") else None
+
     def run(self, work: Callable[[Path], Any]) -> Path:
         """Do the work unless it is done, and return the folder of the result.
 
@@ -73,7 +91,7 @@ class Stage:
         leaves behind, so that it can continue there; the folder is renamed when the work is whole.
         Another process that wants the same waits for it.
         """
-        partial = self.directory.with_name(self.directory.name + ".partial")
+        partial = self._partial
         partial.parent.mkdir(parents=True, exist_ok=True)
         if process_rank() > 0:  # of a training by several processes, of which the first goes on
             if not self.finished:
@@ -90,13 +108,23 @@ class Stage:
 
     def _finish(self, partial: Path, work: Callable[[Path], Any]) -> None:
         partial.mkdir(exist_ok=True)
+        continued = any(partial.iterdir())
+        forget_peak()
+        start = time.perf_counter()
         try:
             work(partial)
         except UserError:
             if not any(partial.glob("*.ckpt")):  # nothing to continue from
                 shutil.rmtree(partial)
             raise
-        record = {"name": self.name, "hash": self.hash, "inputs": self.inputs}
+        cost = {
+            "seconds": time.perf_counter() - start,
+            "continued": continued,
+            "memory": peak_memory(),
+            "gpu_memory": peak_gpu_memory(),
+            "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        }
+        record = {"name": self.name, "hash": self.hash, "inputs": self.inputs, "cost": cost}
         (partial / MARKER).write_text(json.dumps(record, indent=2, default=str))
         if self.directory.exists():  # a folder without marker: not ours, or cut short
             shutil.rmtree(self.directory)

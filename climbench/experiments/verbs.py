@@ -350,17 +350,28 @@ def compare_verb(config: Config) -> int:
 
 
 def report_verb(config: Config) -> int:
-    """Write the page of scores and print its path."""
-    from climbench.evaluation import combine, read_scores
+    """Write the page of scores, or the site of runs, and print its path."""
+    from climbench.experiments.finished_runs import benchmark_of_scores, benchmarks_of
+    from climbench.experiments.run_report import page_options
     from climbench.report import leaderboard, report
 
-    files = config["scores"] if isinstance(config["scores"], list) else [config["scores"]]
-    scores = combine([read_scores(Path(file)) for file in files])
-    console.print(leaderboard(scores, config["report"].get("lead_hours", 24.0)))
-    folder = Path(config["output"])
-    page = report(scores, folder, title=config["title"], **config["report"])
-    _say(str(page))
+    if bool(config["runs"]) == bool(config["scores"]):
+        raise UserError("climbench report needs runs=[FOLDER,...] or scores=[FILE,...].")
+    shown = page_options(config["report"])
+    if config["runs"] is not None:
+        found, alone = benchmarks_of([Path(run) for run in _listed(config["runs"])])
+    else:
+        files = [Path(file) for file in _listed(config["scores"])]
+        found, alone = [benchmark_of_scores(files, config["title"])], {}
+    for benchmark in found:
+        console.print(leaderboard(benchmark.scores, shown["lead_hours"], benchmark.comparison))
+    pages = found[0] if len(found) == 1 and not alone else found
+    _say(str(report(pages, Path(config["output"]), config["title"], alone, **shown)))
     return 0
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
 
 
 def list_verb(config: Config) -> int:
@@ -368,7 +379,9 @@ def list_verb(config: Config) -> int:
     from climbench.experiments.catalogue import catalogue, recipe_page
 
     chosen = config["recipe"]
-    console.print(catalogue(config["what"]) if chosen is None else recipe_page(chosen))
+    console.print(
+        catalogue(config["what"], console.width) if chosen is None else recipe_page(chosen)
+    )
     return 0
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 import zarr
-from rich.progress import track
 
 from climbench.metrics.climatology import DAYS
 from climbench.metrics.climatology_fields import (
@@ -20,6 +19,7 @@ from climbench.metrics.climatology_fields import (
     precision,
     tiles,
 )
+from climbench.progress import track
 from climbench.store.layout import consolidate, create_store
 
 CHUNK, SHARD = 4 * 2**20, 256 * 2**20  # bytes, uncompressed
@@ -113,7 +113,7 @@ def _fill(
         for array in truth.data_vars.values()
         for tile in tiles(array, cells_at_once(array, steps, wanted, memory))
     ]
-    for array, tile in track(work, "climatology", disable=not progress_bar):
+    for array, tile in track(work, "climatology", shown=progress_bar):
         part = array.isel(tile).transpose("time", *tile)
         for name, values in climatology_of(part, steps, wanted).items():
             group[name][(..., *tile.values())] = values

@@ -1,7 +1,7 @@
 """Peers differ by definition: their choices as presets, and the record of what was chosen."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from climbench.errors import UserError, nearest
@@ -34,6 +34,15 @@ class Preset:
     missing: MissingRule
     forms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     land: LandRule = "membership"
+
+
+def at_stations(preset: Preset) -> Preset:
+    """Return the definitions for stations, which are too few for a pattern at each time.
+
+    The anomaly correlation is that of all times and stations together: of a single station at a
+    single time it is a sign.
+    """
+    return replace(preset, forms={**preset.forms, "acc": {"form": "pooled_centred"}})
 
 
 # wb2: Rasp et al. (2024), WeatherBench 2, with skipna=True. wbx: WeatherBench-X. wb1: Rasp et al.

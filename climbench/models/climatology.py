@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from climbench.metrics.climatology import DAYS, counts_twice, smooth_climatology
-from climbench.models.closed_form import KeyedClosedForm
+from climbench.models.closed_form import KeyedClosedForm, lent
 from climbench.tasks.sample import Sample, Signature
 
 
@@ -16,7 +16,8 @@ class Climatology(KeyedClosedForm):
     :func:`climbench.metrics.climatology.smooth_climatology`, and the last day of common years
     counts for day 366 too, as in ``climbench climatology``; hours are binned at those that
     occur, and an hour that never occurred takes the nearest one round the clock. Missing targets
-    (NaN) count in no mean; a cell that is always missing is answered by the training mean.
+    (NaN) count in no mean. A station that has none, such as one that is held out, is answered by
+    the mean of the others; a cell of a map by the training mean.
 
     Parameters
     ----------
@@ -57,9 +58,13 @@ class Climatology(KeyedClosedForm):
 
     def solve(self) -> None:
         """Set ``mean [hour, day, target, latitude, longitude]``."""
-        never = self.counts.sum(dim=(0, 1)) == 0
-        counts = torch.where(never, 1.0, self.counts)  # answers 0, the training mean
-        smooth = smooth_climatology(self.sums.cpu(), counts.cpu(), self.window)
+        sums, counts = self.sums, self.counts
+        if self.signature.layout == "stations":
+            never = counts.sum(dim=(0, 1)) == 0
+            sums, counts = lent(sums, never), lent(counts, never)
+        never = counts.sum(dim=(0, 1)) == 0
+        counts = torch.where(never, 1.0, counts)  # answers 0, the training mean
+        smooth = smooth_climatology(sums.cpu(), counts.cpu(), self.window)
         self.mean = torch.from_numpy(smooth.astype(np.float32)).to(self.sums.device)
 
     def forward(self, sample: Sample) -> Tensor:

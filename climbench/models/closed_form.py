@@ -64,6 +64,24 @@ class ClosedForm(nn.Module, ABC):
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
+def lent(sums: Tensor, never: Tensor) -> Tensor:
+    """Return sums in which stations that were never learnt from have those of all others together.
+
+    Parameters
+    ----------
+    sums
+        ``[..., station]``, of additive statistics.
+    never
+        Where there was nothing to learn from; broadcasts against ``sums``.
+
+    Examples
+    --------
+    >>> lent(torch.tensor([1.0, 0.0, 3.0]), torch.tensor([False, True, False])).tolist()
+    [1.0, 4.0, 3.0]
+    """
+    return torch.where(never, sums.sum(dim=-1, keepdim=True), sums)
+
+
 class KeyedClosedForm(ClosedForm):
     """A closed form with separate sums for every key met in the data, such as a lead time.
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from climbench.errors import UserError
 from climbench.models.channels import DAYS_PER_YEAR, last_known
-from climbench.models.closed_form import KeyedClosedForm
+from climbench.models.closed_form import KeyedClosedForm, lent
 from climbench.tasks.sample import Sample, Signature
 
 HOURS = 24  # of the clock: a key is lead time * HOURS + hour of the target
@@ -73,7 +73,16 @@ class HarmonicRegression(KeyedClosedForm):
 
     def solve(self) -> None:
         """Set ``target_fit [key, term, target, latitude, longitude]``."""
+        self.lend()
         self.target_fit = self.regress(self.target_moment).float()
+
+    def lend(self) -> None:
+        """Give stations that were never learnt from the sums of all others."""
+        if not self.gaps_count:
+            return
+        never = (self.gram[:, 0, 0] == 0).all(dim=0)
+        for name, sums in self.statistics().items():
+            setattr(self, name, lent(sums, never))
 
     def regress(self, moment: Tensor) -> Tensor:
         """Return the coefficients of the harmonics ``[key, term, ...]``, the least of several."""
@@ -208,6 +217,7 @@ class DampedPersistence(HarmonicRegression):
 
     def solve(self) -> None:
         """Set the climatology, the damping of each key, and what both make of the last input."""
+        self.lend()
         target, last = self.regress(self.target_moment), self.regress(self.input_moment)
         along = "kt...,kt...->k..."
         product = self.product - torch.einsum(along, self.input_moment, target)

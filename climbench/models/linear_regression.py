@@ -102,6 +102,7 @@ class FieldLinearRegression(RidgeRegression):
     """
 
     layouts = ("map", "stations")
+    answers_new_places = False
 
     origin: Tensor
 

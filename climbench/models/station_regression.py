@@ -45,6 +45,18 @@ class StationRegression(RidgeRegression):
         longitude = torch.tensor(signature.longitude, dtype=torch.float32)
         self.register_buffer("longitude", longitude, persistent=False)
 
+    def solve(self) -> None:
+        """Fit each station, and one that was never learnt from by what all others have together."""
+        never = self.gram[..., -1, -1].sum(dim=(0, 1)) == 0
+        if self.groups > 1 and never.any():
+            learnt = (~never).sum().clamp(min=1)
+            for name in ("gram", "moment", "square"):
+                sums = getattr(self, name)
+                place = never.reshape(-1, *(1,) * (sums.ndim - 3))
+                mean = sums.sum(dim=2, keepdim=True) / learnt
+                setattr(self, name, torch.where(place, mean, sums))
+        super().solve()
+
     def features(self, sample: Sample, lead: int) -> Tensor:
         """Return features ``[group, row, feature]`` in the type of the inputs."""
         batch = len(sample.inputs)

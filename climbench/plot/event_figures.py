@@ -88,6 +88,30 @@ def residual_figure(here: xr.Dataset, theme: Theme = LIGHT) -> Figure:
     return figure
 
 
+def scatter_figure(here: xr.Dataset, theme: Theme = LIGHT) -> Figure:
+    """Return forecasts against measurements, and the line on which both are equal.
+
+    Parameters
+    ----------
+    here
+        ``truth`` and ``forecast [time]``.
+    theme
+        Colours of the page.
+    """
+    figure = canvas(3.4, theme)
+    axes = _axes(figure, theme)
+    pairs = np.stack([here["truth"].values, here["forecast"].values])
+    pairs = pairs[:, np.isfinite(pairs).all(axis=0)]
+    axes.scatter(
+        pairs[0], pairs[1], s=4, alpha=0.25, color=theme.models[0], linewidths=0, rasterized=True
+    )
+    ends = [pairs.min(), pairs.max()] if pairs.size else [0.0, 1.0]
+    axes.plot(ends, ends, color=theme.text, lw=1, ls=":")
+    axes.set_xlabel("measured", fontsize=9)
+    axes.set_ylabel("forecast", fontsize=9)
+    return figure
+
+
 def bar_figure(known: Contributions, theme: Theme = LIGHT) -> Figure:
     """Return mean absolute contributions of the covariates at the events' steps."""
     figure = canvas(2.8, theme)

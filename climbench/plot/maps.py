@@ -127,7 +127,7 @@ def _ticks(levels: tuple[float, ...], width: float) -> tuple[float, ...]:
     Examples
     --------
     >>> _ticks((-3000.0, -2000.0, -1000.0, 0.0, 1000.0, 2000.0, 3000.0), 1.4)
-    (-2000.0, 0.0, 2000.0)
+    (-3000.0, 0.0, 3000.0)
     """
     longest = max(len(f"{level:g}") for level in levels)
     room = min(8.0, max(2.0, width / (0.09 * (longest + 1))))

@@ -75,7 +75,7 @@ def scatter(
 
     Examples
     --------
-    >>> truth = xr.DataArray(np.arange(8.0).reshape(2, 4), dims=("time", "cell"), name="tas")
+    >>> truth = xr.DataArray(np.arange(8.0).reshape(2, 4), dims=("run", "cell"), name="tas")
     >>> scatter(truth + 1, truth).get_title(loc="left")
     'tas: r = 1, rms difference 1'
     """

@@ -25,6 +25,7 @@ STRAIGHT_LINES = (
     "linear_interpolation",
     "quantile_mapping",  # where dates are no pairs, nothing else can be fitted
 )
+_SQUARED = ("rmse", "mse")
 KEY_LEAD_HOURS = (24.0, 72.0, 120.0)
 
 
@@ -213,3 +214,8 @@ def best_of(values: xr.DataArray, orientation: str) -> set[str]:
     """Return the models [model] with the best score: several in a tie, perhaps none."""
     penalties = penalty(values, orientation)
     return {str(name) for name in values["model"].values[penalties == penalties.min()]}
+
+
+def scores_errors(scores: xr.Dataset) -> bool:
+    """Tell whether squared errors of single times are scored, and not distributions only."""
+    return any(str(name).split("(")[0] in _SQUARED for name in scores["metric"].values)

@@ -171,15 +171,26 @@ def caption(headline: Headline) -> str:
     return f"{headline.metric} of {headline.channel}{lead}, {headline.region}"
 
 
-def verdict(scores: xr.Dataset, headline: Headline) -> list[str]:
-    """Return which model wins and whether one beats the straight line, a sentence each."""
+def verdict(
+    scores: xr.Dataset, headline: Headline, comparison: xr.Dataset | None = None
+) -> list[str]:
+    """Return which model wins and whether one beats the straight line, a sentence each.
+
+    Parameters
+    ----------
+    scores, headline
+        The scores, and the one that counts.
+    comparison
+        ``mark`` of a test against the straight line, where there is one: "better", "worse" or "not
+        significant". Without it the intervals say whether there is a doubt.
+    """
     values = headline.of(scores["score"])
     order = [name for name in ranked(scores, headline) if np.isfinite(values.sel(model=name))]
     if not order:
         return [f"No model has a score for {caption(headline)}."]
     if headline.orientation == "none":
         return [f"No model wins on {caption(headline)}: neither more nor less of it is better."]
-    return [_winner(scores, headline, order), _straight_line(scores, headline, order)]
+    return [_winner(scores, headline, order), _straight_line(scores, headline, order, comparison)]
 
 
 def _winner(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
@@ -194,7 +205,9 @@ def _winner(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
     return f"{best} wins on {place}"
 
 
-def _straight_line(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
+def _straight_line(
+    scores: xr.Dataset, headline: Headline, order: list[str], comparison: xr.Dataset | None
+) -> str:
     lines = [name for name in order if name in STRAIGHT_LINES]
     others = [name for name in order if name not in (*BASELINES, *STRAIGHT_LINES)]
     if not lines:
@@ -209,7 +222,25 @@ def _straight_line(scores: xr.Dataset, headline: Headline, order: list[str]) -> 
     margin = f" (skill {gain:+.1f} %)" if np.isfinite(gain) else ""
     if penalties.sel(model=best) >= penalties.sel(model=line):
         return f"Better than a straight line? No: {best} does not beat {line}{margin}."
+    mark = _mark(comparison, headline, best, line)
+    if mark:
+        doubt = ", but not beyond chance" if mark == "not significant" else " beyond chance"
+        return f"Better than a straight line? Yes: {best} beats {line}{doubt}{margin}."
     low, high = bounds(scores, headline, best)
     line_low, line_high = bounds(scores, headline, line)
     doubt = ", but their 95 % intervals overlap" if low <= line_high and line_low <= high else ""
     return f"Better than a straight line? Yes: {best} beats {line}{margin}{doubt}."
+
+
+def _mark(comparison: xr.Dataset | None, headline: Headline, model: str, line: str) -> str:
+    """Return the outcome of the test of two models at the headline, "" where there was none."""
+    if comparison is None or comparison.attrs["reference"] != line or headline.lead_hours is None:
+        return ""
+    where = {
+        "model": [model],
+        "metric": [headline.metric],
+        "channel": [headline.channel],
+        "region": [headline.region],
+        "lead_time": [headline.lead_hours],
+    }
+    return str(comparison["mark"].reindex(where, fill_value="").values.item())

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import xarray as xr
 from numpy.typing import NDArray
-from rich.progress import track
 
 from climbench.prediction.rollout import Model, answer
+from climbench.progress import track
 from climbench.store import (
     create_store,
     encoding,
@@ -78,7 +78,7 @@ def predict(
     building.parent.mkdir(parents=True, exist_ok=True)
     start = 0
     with disk_full_is_a_user_error(building):
-        for block in track(blocks, "predicting", disable=not progress_bar):
+        for block in track(blocks, f"predict {module.record['model']['name']}", shown=progress_bar):
             part = _part(module, task, samples, block, batch_size)
             if start == 0:
                 template, size = _template(module, task), part.sizes[task.part_dimension]

@@ -9,10 +9,9 @@ from typing import Any
 
 import xarray as xr
 import zarr
-from rich.console import Console
-from rich.progress import Progress
 
 from climbench.errors import UserError
+from climbench.progress import Meter
 from climbench.recipes.checks import check_filled
 from climbench.recipes.clusters import check_cluster
 from climbench.recipes.downloads import downloads_folder, taking
@@ -173,15 +172,13 @@ class _Build:
                 f"{self.recipe.name}: its parts follow from one another or are in memory as a "
                 "whole, so that only one process can make them: leave out scheduler and launcher."
             )
-        console = Console(stderr=True)
-        bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-        with bar, executor(count, self.scheduler, self.folder) as pool:
-            done = len(work.layout.parts) - len(todo)
-            task = bar.add_task(f"building {self.recipe.name}", True, done + len(todo), done)
+        done = len(work.layout.parts) - len(todo)
+        meter = Meter(f"build {self.recipe.name}", done + len(todo), done=done)
+        with meter, executor(count, self.scheduler, self.folder) as pool:
             for job, made in in_turn(pool, make, self._jobs(work, todo, ledger)):
                 records = [self.records[one.address] for one in job.inputs]
                 ledger.record(job.part, records, made)
-                bar.advance(task)
+                meter.advance()
             changes = (work.border_job(one, self.store, first.statistics) for one in borders)
             for _ in in_turn(pool, make_border, changes):
                 pass

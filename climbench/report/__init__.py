@@ -4,8 +4,9 @@
 # brings its own PROJ, and in the other order the first projection corrupts memory.
 import pyproj  # noqa: F401
 
+from climbench.report.benchmark import Benchmark
 from climbench.report.leaderboard import leaderboard
 from climbench.report.listing import listing
 from climbench.report.site import report
 
-__all__ = ["leaderboard", "listing", "report"]
+__all__ = ["Benchmark", "leaderboard", "listing", "report"]

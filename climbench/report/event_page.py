@@ -14,6 +14,7 @@ from climbench.plot.event_figures import (
     beeswarm_figure,
     pairs_figure,
     residual_figure,
+    scatter_figure,
     series_figure,
 )
 from climbench.report.figures import Picture, draw_picture
@@ -115,6 +116,12 @@ def _overview(
             f"{name}_residuals",
             f"histogram of the residuals of {name}",
             partial(residual_figure, here),
+        ),
+        draw_picture(
+            folder,
+            f"{name}_scatter",
+            f"forecasts of {name} against what was measured, and the line of equality",
+            partial(scatter_figure, here),
         ),
     ]
     if known is None:

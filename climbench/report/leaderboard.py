@@ -23,7 +23,9 @@ from climbench.plot.ranking import (
 from climbench.plot.wording import caption, numbers, percent, units_of, verdict, with_units
 
 
-def leaderboard(scores: xr.Dataset, lead_hours: float = 24.0) -> RenderableType:
+def leaderboard(
+    scores: xr.Dataset, lead_hours: float = 24.0, comparison: xr.Dataset | None = None
+) -> RenderableType:
     r"""Return the models' ranking as a table for the terminal.
 
     Above stand the headline score of each model, best first, and its skill against each baseline,
@@ -37,6 +39,8 @@ def leaderboard(scores: xr.Dataset, lead_hours: float = 24.0) -> RenderableType:
         Scores [model, metric, channel, region, lead_time or scenario].
     lead_hours
         Lead time of the headline in hours; the nearest one that was scored is taken.
+    comparison
+        ``mark`` of a test against the straight line, see :class:`climbench.report.Benchmark`.
 
     Raises
     ------
@@ -61,7 +65,7 @@ def leaderboard(scores: xr.Dataset, lead_hours: float = 24.0) -> RenderableType:
             for name in channels
             for scenario in scores["scenario"].values
         ]
-    sentences = [Text(sentence) for sentence in verdict(scores, headline)]
+    sentences = [Text(sentence) for sentence in verdict(scores, headline, comparison)]
     skills = _skill_table(scores, headline, models)
     return Group(title, skills, Columns(tables, padding=(0, 2)), *sentences)
 

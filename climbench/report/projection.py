@@ -170,4 +170,4 @@ def _picture(
         sources[theme] = f"{FOLDER}/{kind}_{name}{dark}.png"
         save(figure, folder / sources[theme])
     width, height = (round(side * DOTS_PER_INCH) for side in figures["light"].get_size_inches())
-    return Picture(kind, name, sources, alternative, width, height)
+    return Picture(sources, alternative, width, height)

@@ -1,88 +1,198 @@
-"""One static page per run: HTML, pictures and a table of all scores, without any server."""
+"""The site: static pages, pictures and tables that open from a folder, without any server.
 
-import json
+::
+
+    index.html            leaderboard, curves, maps, provenance (of several benchmarks: their list)
+    scores.csv            all scores as a table
+    report_files/         scripts, pictures, the gate's page and a page for each model
+    NAME/                 with several benchmarks: the same again for each
+"""
+
+import re
 import shutil
 import uuid
-from collections.abc import Mapping
-from itertools import groupby
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.plot.ranking import Headline, axis_of, headline_of, metrics_of
+from climbench.plot.ranking import (
+    STRAIGHT_LINES,
+    Headline,
+    axis_of,
+    metrics_of,
+    ranked,
+    scores_errors,
+)
 from climbench.plot.wording import caption, verdict
+from climbench.report.benchmark import Benchmark
 from climbench.report.comparable import published_beside
-from climbench.report.figures import FOLDER, Picture, draw_curves, draw_maps, scores_errors
 from climbench.report.pages import render_page
-from climbench.report.tables import COLOUR_LIMITS, regions_table, scorecard, standings
+from climbench.report.payload import curves_payload, scores_payload
+from climbench.report.tables import (
+    COLOUR_LIMITS,
+    evidence_table,
+    regions_table,
+    scorecard,
+    standings,
+)
 
-_PAGE, _SCORES = "index.html", "scores.csv"
+_PAGE, _SCORES, _FILES = "index.html", "scores.csv", "report_files"
 _GENERATOR = '<meta name="generator" content="climbench">'
-_IN_HEADER = ("description", "created", "hash", "command")
+_SCRIPTS = ("page.js", "leaderboard.js", "curves.js", "maps.js")
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much pages show: see :func:`report`."""
+
+    lead_hours: float
+    map_channels: int
+    forecast_channels: int
 
 
 def report(
-    scores: xr.Dataset,
+    benchmarks: Benchmark | Sequence[Benchmark],
     directory: Path,
-    title: str,
-    gate: Mapping[str, Any] | None = None,
-    provenance: Mapping[str, Any] | None = None,
+    title: str = "Benchmarks",
+    companions: Mapping[str, Path] | None = None,
     *,
     lead_hours: float = 24.0,
-    map_channels: int = 3,
+    map_channels: int = 8,
+    forecast_channels: int = 3,
 ) -> Path:
-    """Write a page with leaderboard, gate, curves, maps and provenance.
+    """Write the page of a benchmark, or a site of several with a page that lists them.
 
-    The page appears complete or not at all. A former report in the folder is replaced; other files
+    The pages appear complete or not at all. A former report in the folder is replaced; other files
     in it are left alone.
 
     Parameters
     ----------
-    scores
-        Scores [model, metric, channel, region, lead_time or scenario], 95 % bounds and maps.
+    benchmarks
+        One, or several.
     directory
-        Folder of the page: ``index.html``, ``scores.csv`` and ``report_figures/``.
+        Folder of the site.
     title
-        Heading of the page.
-    gate
-        What ``GateResult.to_dict`` gives: ``name``, ``passed`` and ``verdicts``, each with
-        ``passed`` and ``sentence``.
-    provenance
-        Any nested mapping. ``description``, ``created``, ``hash`` and ``command`` stand at the top
-        of the page, all other entries (recipes, licences, citations, versions) at its end.
+        Heading of the list of several.
+    companions
+        Folders of further pages for that list, by their titles.
     lead_hours
-        Lead time in hours of the headline and the maps; the nearest one that was scored is taken.
+        Lead time in hours of headlines and maps; the nearest one that was scored is taken.
     map_channels
         Maps are drawn for the first so many channels; 0 for none.
+    forecast_channels
+        Truth and forecasts are shown for the first so many channels; 0 for none.
 
     Returns
     -------
     Path
-        The page.
+        The page to open.
 
     Raises
     ------
     UserError
-        If the scores are empty, or the folder holds a page that is not a report.
+        If scores are empty, or the folder holds a page that is not a report.
     """
     directory = Path(directory).resolve()
-    headline = headline_of(scores, lead_hours)
     _refuse_foreign(directory)
-    directory.parent.mkdir(parents=True, exist_ok=True)
     partial = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}.partial")
+    extent = Extent(lead_hours, map_channels, forecast_channels)
     try:
-        (partial / FOLDER).mkdir(parents=True)
-        curves = draw_curves(scores, headline, partial / FOLDER)
-        maps = draw_maps(scores, headline, partial / FOLDER, map_channels)
-        tidy(scores).to_csv(partial / _SCORES, index=False)
-        page = render(scores, headline, title, gate, provenance or {}, curves, maps)
-        (partial / _PAGE).write_text(page, encoding="utf-8")
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(
+            f"{directory.parent} cannot be written ({error.strerror}): choose another folder."
+        ) from error
+    try:
+        _write_scripts(partial / _FILES)
+        if isinstance(benchmarks, Benchmark):
+            write_benchmark(benchmarks, partial, extent)
+        else:
+            _write_several(benchmarks, partial, title, companions or {}, extent)
         _publish(partial, directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return directory / _PAGE
+
+
+def write_benchmark(
+    benchmark: Benchmark,
+    folder: Path,
+    extent: Extent,
+    assets: str = _FILES,
+    parent: str | None = None,
+) -> None:
+    """Write all pages of one benchmark; ``assets`` is where the scripts lie, seen from there."""
+    from climbench.report.map_files import write_forecasts, write_maps  # slow to import: cartopy
+    from climbench.report.section_files import write_sections
+
+    scores, headline = benchmark.scores, benchmark.headline(extent.lead_hours)
+    own = folder / _FILES
+    for name in ("maps", "forecasts", "models", "sections"):
+        (own / name).mkdir(parents=True, exist_ok=True)
+    tidy(scores).to_csv(folder / _SCORES, index=False)
+    payload = scores_payload(scores, headline, benchmark.comparison)
+    forecasts = None
+    if benchmark.examples is not None:
+        models = shown(scores, headline)
+        channels = extent.forecast_channels
+        forecasts = write_forecasts(benchmark.examples, models, scores, own / "forecasts", channels)
+    if benchmark.gate:
+        (own / "gate.html").write_text(_gate_page(benchmark), encoding="utf-8")
+    parts = {
+        "payload": payload,
+        "curves": curves_payload(scores, headline),
+        "maps": write_maps(scores, headline, own / "maps", extent.map_channels),
+        "forecasts": forecasts,
+        "sections": write_sections(scores, headline, own / "sections"),
+        "cards": _write_cards(benchmark, payload, own / "models", assets),
+        "further": _copy_companions(benchmark.companions, folder),
+        "assets": assets,
+        "parent": parent,
+    }
+    (folder / _PAGE).write_text(render(benchmark, headline, parts), encoding="utf-8")
+
+
+def render(benchmark: Benchmark, headline: Headline, parts: Mapping[str, Any]) -> str:
+    """Return the page as HTML; every text in it is escaped by the template."""
+    scores = benchmark.scores
+    names = [model["name"] for model in parts["payload"]["models"]]
+    reference = parts["payload"]["reference"]
+    return render_page(
+        "benchmark.html.j2",
+        title=benchmark.title,
+        simulated=benchmark.simulated,
+        caption=caption(headline),
+        sentences=verdict(scores, headline, benchmark.comparison),
+        reference=names.index(reference) if reference in names else 0,
+        standings=standings(scores, headline),
+        scorecards=[
+            (name, scorecard(scores, headline, name)) for name in metrics_of(scores, headline)
+        ],
+        regions=regions_table(scores, headline) if scores.sizes["region"] > 1 else None,
+        citations=_citations(scores),
+        limits=COLOUR_LIMITS,
+        gate=benchmark.gate,
+        curves_heading="Spectra and distributions",
+        maps_of_errors=scores_errors(scores),
+        header=benchmark.header(),
+        provenance=benchmark.footer(),
+        scoring=benchmark.scoring(),
+        files=_FILES,
+        **parts,
+    )
+
+
+def shown(scores: xr.Dataset, headline: Headline) -> list[str]:
+    """Return the models whose forecasts are shown: the best one, and the best straight line."""
+    order = ranked(scores, headline)
+    lines = [name for name in order if name in STRAIGHT_LINES]
+    return list(dict.fromkeys([*order[:1], *lines[:1]]))
 
 
 def tidy(scores: xr.Dataset) -> Any:
@@ -101,38 +211,95 @@ def tidy(scores: xr.Dataset) -> Any:
     return frame[["model", "metric", "variable", "level", *dims[3:], *names, "units"]]
 
 
-def render(
-    scores: xr.Dataset,
-    headline: Headline,
+def _write_several(
+    benchmarks: Sequence[Benchmark],
+    folder: Path,
     title: str,
-    gate: Mapping[str, Any] | None,
-    provenance: Mapping[str, Any],
-    curves: list[Picture],
-    maps: list[Picture],
-) -> str:
-    """Return the page as HTML; every text in it is escaped by the template."""
-    table = regions_table(scores, headline) if scores.sizes["region"] > 1 else None
-    return render_page(
-        "report.html.j2",
+    companions: Mapping[str, Path],
+    extent: Extent,
+) -> None:
+    entries: list[dict[str, Any]] = []
+    for benchmark in benchmarks:
+        name = _folder_name(benchmark.title, {entry["name"] for entry in entries})
+        write_benchmark(benchmark, folder / name, extent, f"../{_FILES}", f"../{_PAGE}")
+        headline = benchmark.headline(extent.lead_hours)
+        entries.append(
+            {
+                "name": name,
+                "address": f"{name}/{_PAGE}",
+                "title": benchmark.title,
+                "description": benchmark.provenance.get("description", ""),
+                "simulated": benchmark.simulated,
+                "sentences": verdict(benchmark.scores, headline, benchmark.comparison),
+                "gate": benchmark.gate,
+                "standings": standings(benchmark.scores, headline),
+                "models": benchmark.scores.sizes["model"],
+            }
+        )
+    page = render_page(
+        "index.html.j2",
         title=title,
-        simulated=scores.attrs.get("simulated") == "true",
-        caption=caption(headline),
-        sentences=verdict(scores, headline),
-        standings=standings(scores, headline),
-        scorecards=[
-            (name, scorecard(scores, headline, name)) for name in metrics_of(scores, headline)
-        ],
-        regions=table,
-        citations=_citations(scores),
-        limits=COLOUR_LIMITS,
+        simulated=False,
+        benchmarks=entries,
+        companions=_copy_companions(companions, folder),
+    )
+    (folder / _PAGE).write_text(page, encoding="utf-8")
+
+
+def _folder_name(title: str, taken: set[str]) -> str:
+    """Return a name for a folder that no other has and no system minds."""
+    stem = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60] or "benchmark"
+    names = [stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 2))]
+    return next(name for name in names if name not in taken | {_FILES})
+
+
+def _write_cards(
+    benchmark: Benchmark, payload: dict[str, Any], folder: Path, assets: str
+) -> list[dict[str, str]]:
+    """Write a page for each model that has a card, and link the leaderboard to it."""
+    links = []
+    for number, model in enumerate(payload["models"]):
+        card = benchmark.cards.get(model["name"])
+        if card is None:
+            continue
+        page = render_page(
+            "model.html.j2",
+            title=model["name"],
+            simulated=benchmark.simulated,
+            card={"summary": card.get("summary", ""), "sections": card.get("sections", {})},
+            history=card.get("history"),
+            parent=f"../../{_PAGE}",
+            assets=f"../../{assets}",
+        )
+        path = folder / f"{number:03d}.html"
+        path.write_text(page, encoding="utf-8")
+        model["card"] = f"{_FILES}/{folder.name}/{path.name}"
+        links.append(
+            {"name": model["name"], "address": model["card"], "summary": card.get("summary", "")}
+        )
+    return links
+
+
+def _copy_companions(companions: Mapping[str, Path], folder: Path) -> list[dict[str, str]]:
+    """Copy further pages and return their titles and addresses."""
+    links = []
+    for number, (title, source) in enumerate(companions.items()):
+        name = f"{_FILES}/pages/{number}"
+        pictures = shutil.ignore_patterns("*.nc", "*.json", "*.zarr")  # pages need none of these
+        shutil.copytree(source, folder / name, ignore=pictures)
+        links.append({"title": title, "address": f"{name}/{_PAGE}"})
+    return links
+
+
+def _gate_page(benchmark: Benchmark) -> str:
+    gate = benchmark.gate or {}
+    return render_page(
+        "gate.html.j2",
+        title=f"{benchmark.title}: gate {gate.get('name', '')}".rstrip(),
+        simulated=benchmark.simulated,
         gate=gate,
-        curves=_grouped(curves),
-        curves_heading="Curves" if scores.sizes.get("lead_time", 1) > 1 else "Bars",
-        maps=_grouped(maps),
-        maps_of_errors=scores_errors(scores),
-        header={key: provenance[key] for key in _IN_HEADER if provenance.get(key)},
-        provenance={key: value for key, value in provenance.items() if key not in _IN_HEADER},
-        scoring={key: _parsed(value) for key, value in scores.attrs.items()},
+        evidence=evidence_table(gate["verdicts"]),
+        parent=f"../{_PAGE}",
     )
 
 
@@ -143,26 +310,22 @@ def _citations(scores: xr.Dataset) -> list[str]:
     return list(dict.fromkeys(row.citation for row in rows))
 
 
-def _grouped(pictures: list[Picture]) -> list[tuple[str, list[tuple[str, list[Picture]]]]]:
-    """Return pictures by metric, and within a metric by channel, in their order."""
-    return [
-        (
-            metric,
-            [
-                (name, list(own))
-                for name, own in groupby(group, key=lambda picture: picture.channel)
-            ],
-        )
-        for metric, group in groupby(pictures, key=lambda picture: picture.group)
-    ]
+def _write_scripts(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    for name in _SCRIPTS:
+        source = files("climbench.report").joinpath("static", name)
+        (folder / name).write_text(source.read_text("utf-8"), encoding="utf-8")
+    (folder / "vega.js").write_text(chart_library(), encoding="utf-8")
 
 
-def _parsed(value: Any) -> Any:
-    """Return what a JSON attribute says, or the attribute itself."""
-    try:
-        return json.loads(value)
-    except (TypeError, ValueError):
-        return value
+@cache
+def chart_library() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs no network."""
+    import vl_convert
+
+    notice = "/* Vega, Vega-Lite, Vega-Embed: BSD-3-Clause, University of Washington and others */"
+    bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
+    return f"{notice}\n(() => {{{bundle}\n}})();\n"
 
 
 def _refuse_foreign(directory: Path) -> None:
@@ -179,7 +342,12 @@ def _publish(partial: Path, directory: Path) -> None:
     if not directory.exists():
         partial.rename(directory)
         return
-    if (directory / FOLDER).exists():
-        (directory / FOLDER).rename(partial / f"former_{FOLDER}")
-    for name in (FOLDER, _SCORES, _PAGE):
-        (partial / name).replace(directory / name)
+    entries = sorted(partial.iterdir(), key=lambda entry: entry.name == _PAGE)
+    for entry in entries:
+        if entry.is_dir() and entry.name != _FILES:
+            _refuse_foreign(directory / entry.name)
+    for entry in entries:
+        former = directory / entry.name
+        if former.is_dir():
+            former.rename(partial / f"former_{entry.name}")
+        entry.replace(former)

@@ -1,6 +1,8 @@
 """Tables of the page, as plain rows that the template writes out."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -177,3 +179,35 @@ def _scorecard_caption(
     if reference and orientation in ("lower", "zero"):
         text += f"; colour and percentage: skill against {reference}"
     return text
+
+
+def evidence_table(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return headings and rows of what a gate's verdicts rest on; None where they do not say."""
+    columns = {
+        "rule": "rule",
+        "outcome": "outcome",
+        "metric": "metric",
+        "channel": "variable",
+        "condition": "at",
+        "region": "region",
+        "candidate": "candidate",
+        "candidate_score": "its score",
+        "reference": "reference",
+        "reference_score": "its score",
+        "change": "gain",
+        "significant": "beyond chance",
+    }
+    if not all(set(columns) <= set(verdict) for verdict in verdicts) or not verdicts:
+        return None
+    rows = [[_evidence(key, verdict[key]) for key in columns] for verdict in verdicts]
+    return {"headings": list(columns.values()), "rows": rows}
+
+
+def _evidence(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if key == "change":
+        return f"{100 * value:+.1f} %"
+    return number(value) if isinstance(value, float) else str(value)

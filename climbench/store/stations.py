@@ -1,10 +1,10 @@
 """Stores without a map: stations, or one place, are the cells of a single row."""
 
-import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 STATION = "station"
 PLACE = "latitude", "longitude", "altitude"
@@ -12,21 +12,22 @@ SAME = 0.99  # share of common values that are equal, from which on two records 
 LEAST = 500  # common values that are needed to tell
 SAMPLE = 5000  # times that are looked at
 FEW_VALUES = 30  # different ones: of rain, say, many are equal by chance
-MOST_PAIRS = 80_000  # all of 400 stations
+GLANCE = 64  # values of each station that are compared first
+MOSTLY = 0.8  # share of these that a pair must have in common to be looked at again
 ALONE = "-"  # the name of the one place of a store without stations
 
 
-def sharing_one_record(ds: xr.Dataset, pairs: Iterable[tuple[int, int]]) -> list[str]:
+def sharing_one_record(ds: xr.Dataset, pairs: Iterable[tuple[int, int]] | None = None) -> list[str]:
     """Return which pairs of stations have the same values, as words with names and variables.
 
-    Variables of many values are compared, over the first years; of too many pairs none is.
+    Variables of many values are compared, over the first years.
 
     Parameters
     ----------
     ds
         Variables along ``time`` and ``station``.
     pairs
-        Positions of two stations each.
+        Positions of two stations each; by default all.
 
     Examples
     --------
@@ -35,21 +36,41 @@ def sharing_one_record(ds: xr.Dataset, pairs: Iterable[tuple[int, int]]) -> list
     >>> sharing_one_record(ds.assign_coords(station=["a", "b", "c"]), [(0, 1), (0, 2)])
     ['a and c (t)']
     """
-    pairs = list(itertools.islice(pairs, MOST_PAIRS + 1))
+    asked = None if pairs is None else {tuple(sorted(pair)): pair for pair in pairs}
     found: dict[tuple[int, int], list[str]] = {}
-    for label, array in ds.data_vars.items() if len(pairs) <= MOST_PAIRS else ():
+    for label, array in ds.data_vars.items():
         if not {"time", STATION} == set(array.dims):
             continue
         values = array.isel(time=slice(0, SAMPLE)).transpose("time", STATION).values
         if len(np.unique(values[np.isfinite(values)])) < FEW_VALUES:
             continue
-        for one, other in pairs:
+        for one, other in _alike(values):
+            if asked is not None and (one, other) not in asked:
+                continue
             common = np.isfinite(values[:, one]) & np.isfinite(values[:, other])
             equal = values[common, one] == values[common, other]
             if equal.size >= LEAST and equal.mean() >= SAME:
-                found.setdefault((one, other), []).append(str(label))
+                pair = (one, other) if asked is None else asked[one, other]
+                found.setdefault(pair, []).append(str(label))
     names = ds[STATION].values
     return [f"{names[one]} and {names[two]} ({', '.join(v)})" for (one, two), v in found.items()]
+
+
+def _alike(values: NDArray[np.floating]) -> Iterator[tuple[int, int]]:
+    """Yield pairs of stations that agree in most of a few values ``[time, station]``.
+
+    So thousands of stations are compared in seconds; whether a pair shares its record, more
+    values say.
+    """
+    there = np.isfinite(values).sum(axis=1)
+    best = np.sort(np.argsort(there, kind="stable")[-GLANCE:])
+    few = values[best]
+    for one in range(few.shape[1] - 1):
+        own, others = few[:, one : one + 1], few[:, one + 1 :]
+        common = np.isfinite(own) & np.isfinite(others)
+        equal = ((own == others) & common).sum(axis=0)
+        alike = equal >= np.maximum(1, MOSTLY * common.sum(axis=0))
+        yield from ((one, one + 1 + int(other)) for other in np.flatnonzero(alike))
 
 
 def has_map(ds: xr.Dataset) -> bool:

@@ -78,8 +78,8 @@ def climatology_of_values(
     -------
     tuple
         ``[hour, dayofyear, channel, latitude, longitude]``, without NaN: a cell that has no value
-        within the window has its mean over all days, one that never has any the channel's mean;
-        and the leading dimensions with their coordinates.
+        within the window has its mean over all days, one that never has any the mean of all
+        others at that hour and day; and the leading dimensions with their coordinates.
     """
     steps, hour, day, hours = _by_day(timeline, steps)
     shape = read(steps[:1, None]).shape[2:]
@@ -89,7 +89,7 @@ def climatology_of_values(
     weights = triangular_weights(window)
     means = np.stack([sums.window(each, weights)[0] for each in range(hours.size)])
     means = means.reshape(hours.size, DAYS, *shape)
-    for axes in ((0, 1), (0, 1, 3, 4)):
+    for axes in ((0, 1), (3, 4), (0, 1, 3, 4)):
         known = np.ma.masked_invalid(means).mean(axis=axes, keepdims=True)
         means = np.where(np.isnan(means), known.filled(np.nan), means)
     return means.astype(np.float32), _front(hours)

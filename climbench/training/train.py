@@ -38,6 +38,7 @@ from climbench.training.gradient import GradientModule
 from climbench.training.initial_weights import console, load_initial_weights, read_report
 from climbench.training.module import FittedModule
 from climbench.training.network import build_network
+from climbench.training.progress_bar import TrainingBar
 from climbench.training.quiet import quiet
 from climbench.training.recomputation import recompute_blocks
 from climbench.training.resume import TOLD_TO_END
@@ -124,7 +125,13 @@ def check_model(task: Task, model: ModelConfig) -> None:
         If an option is wrong, or the model is for other questions.
     """
     _check_options(task, model)
-    _check_pairs(task, build_network(model.network, task.signature), model.name)
+    network = build_network(model.network, task.signature)
+    _check_pairs(task, network, model.name)
+    if getattr(task, "held_out", ()) and not getattr(network, "answers_new_places", True):
+        raise UserError(
+            f"'{model.name}' has coefficients of each station and none of those that are held out: "
+            "leave it out, or take station_regression."
+        )
 
 
 def _check_options(task: Task, model: ModelConfig) -> None:
@@ -264,7 +271,10 @@ def _trainer(model: ModelConfig, trainer: TrainerConfig, directory: Path) -> L.T
         accumulate_grad_batches=trainer.accumulate_batches if by_gradient else 1,
         sync_batchnorm=trainer.sync_batchnorm,
         deterministic=trainer.deterministic,
-        callbacks=callbacks_of(model, trainer, directory) if by_gradient else [],
+        callbacks=[
+            *(callbacks_of(model, trainer, directory) if by_gradient else []),
+            *([TrainingBar(f"train {model.name}")] if trainer.progress_bar else []),
+        ],
         enable_checkpointing=by_gradient,
         logger=CSVLogger(directory, name="logs"),
         enable_progress_bar=trainer.progress_bar,

@@ -212,6 +212,44 @@ MISTAKES = {
     "no date": (lambda ds: ds, {"correct_on": ["then", "now"]}, "is wrong: write two dates"),
     "all of the time": (lambda ds: ds, {"correct_on": ["2001", "2001"]}, "end it earlier"),
     "three dates": (lambda ds: ds, {"correct_on": ["2001"]}, "'correct_on' must be"),
+    "a lapse rate in K km-1": (lambda ds: ds, {"lapse_rate": 6.5}, "is none in K m-1"),
+    "no lapse rate": (lambda ds: ds, {"lapse_rate": float("nan")}, "is none in K m-1"),
+    "nothing to cool": (
+        lambda ds: ds,
+        {"lapse_rate": 0.0065, "lapse_variables": [], "orography": GROUND},
+        "'lapse_variables' is empty",
+    ),
+    "a variable misspelt": (
+        lambda ds: ds,
+        {"lapse_rate": 0.0065, "lapse_variables": ["2m_temprature"], "orography": GROUND},
+        "did you mean '2m_temperature'",
+    ),
+    "no ground there": (
+        lambda ds: ds,
+        {"lapse_rate": 0.0065, "orography": GROUND.where(GROUND["latitude"] < 0)},
+        "ground is missing at the station 'Oslo'",
+    ),
+    "beyond the pole": (
+        lambda ds: ds.assign_coords(latitude=("station", [59.9, 120.0, 60.2])),
+        {},
+        "'Bergen' has the latitude 120",
+    ),
+    "a name twice": (
+        lambda ds: ds.assign_coords(station=["Oslo", "Oslo", "Lerwick"]),
+        {"correct_on": ["2001-01-01", "2001-01-15"]},
+        "station 'Oslo' is there twice",
+    ),
+    "no names": (without("station"), {}, "have no names"),
+    "a time twice": (
+        lambda ds: xr.concat([ds, ds.isel(time=[3])], "time"),
+        {},
+        "the time '2001-01-01 18:00:00' is there twice",
+    ),
+    "too short to learn": (
+        lambda ds: ds,
+        {"correct_on": ["2001-01-01", "2001-01-05"]},
+        "fewer than 10 forecasts of every hour",
+    ),
     "nothing observed": (
         lambda ds: ds.where(False),
         {"correct_on": ["2001-01-01", "2001-01-05"]},
@@ -236,3 +274,35 @@ def test_an_angle_is_taken_from_the_nearest_cell_alone(tmp_path, observed):
         at_stations(maps, observed, tmp_path / "a.zarr")
     found = xr.open_zarr(at_stations(maps, observed, tmp_path / "b.zarr", method="nearest"))
     assert set(np.unique(found["wind_direction"])) <= set(np.unique(maps["wind_direction"]))
+
+
+def test_units_that_the_forecast_lacks_are_those_of_the_stations(tmp_path, observed):
+    observed["wind_direction"] = observed["wind_speed"].assign_attrs(units="degree")
+    maps = forecast().rename({"2m_temperature": "wind_direction"})
+    del maps["wind_direction"].attrs["units"]
+    with pytest.raises(UserError, match="'wind_direction' is an angle"):
+        at_stations(maps, observed, tmp_path / "a.zarr")
+
+
+def test_an_angle_has_no_mean_error_and_stays_as_it_is(tmp_path, observed):
+    observed["wind_direction"] = (observed["wind_speed"] * 0 + 350).assign_attrs(units="degree")
+    maps = forecast(error=1.0)
+    maps["wind_direction"] = (maps["2m_temperature"] * 0 + 10).assign_attrs(units="degree")
+    options = {"method": "nearest", "correct_on": ["2001-01-01", "2001-01-12"]}
+    found = xr.open_zarr(at_stations(maps, observed, tmp_path / "a.zarr", **options))
+    assert set(np.unique(found["wind_direction"])) == {10.0}
+    plain = at_stations(maps, observed, tmp_path / "b.zarr", method="nearest")
+    shift = xr.open_zarr(plain)["2m_temperature"] - found["2m_temperature"]
+    assert float(np.abs(shift).min()) > 0
+
+
+def test_a_map_of_one_column_does_not_go_round_the_globe(tmp_path, observed):
+    maps = forecast(0.0, LATITUDE, np.array([5.0]))
+    observed = observed.assign_coords(longitude=("station", [5.0, 33.0, 180.0]))
+    found = xr.open_zarr(at_stations(maps, observed, tmp_path / "a.zarr"))
+    assert found["station"].values.tolist() == ["Oslo"]
+
+
+def test_nothing_hidden_stays_beside_the_output(tmp_path, observed):
+    at_stations(forecast(), observed, tmp_path / "a.zarr")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]

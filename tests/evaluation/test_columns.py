@@ -12,7 +12,7 @@ from climbench.evaluation.rules import GateRules
 from climbench.metrics.column_energy import LATENT_HEAT
 from climbench.metrics.column_physics import column_scores
 from climbench.plot.ranking import headline_of
-from climbench.report import leaderboard, report
+from climbench.report import Benchmark, leaderboard, report
 from climbench.report.comparable import data_identity, published_beside
 from climbench.report.tables import scorecard
 from climbench.simulate.column_states import column_planet
@@ -147,7 +147,7 @@ def test_scores_make_a_leaderboard_a_page_and_a_gate(predictions, truth, tmp_pat
     both = combine([read_scores(tmp_path / str(number)) for number in range(2)])
     assert leaderboard(both)
     shown = both.sel(channel=["ptend_q0001", "cam_out_PRECC"], metric=["mae", "r2"])
-    page = report(shown, tmp_path / "page", title="Columns").read_text()
+    page = report(Benchmark("Columns", shown), tmp_path / "page").read_text()
     assert "ptend_q0001" in page and "simulated" in page.lower()
     rules = {"name": "columns", "rules": [{"metric": "mae", "better_than": "reference"}]}
     verdict = gate(both, both, GateRules.parse(rules, "Rules"), "noisy", "worse")

@@ -95,3 +95,18 @@ def test_what_does_not_fit_is_said(truth, forecast):
     twice = xr.concat([truth, truth.isel(station=[0])], "station")
     with pytest.raises(UserError, match="'Oslo' stands there more than once"):
         evaluate(predictions, twice, metrics=["rmse"])
+
+
+def test_the_anomaly_correlation_is_that_of_all_times_together(truth, forecast):
+    predictions, errors = forecast
+    mean = truth["wind_speed"].mean("time")
+    days = xr.DataArray(np.ones((24, 366)), dims=("hour", "dayofyear"))
+    days = days.assign_coords(hour=np.arange(24), dayofyear=np.arange(1, 367))
+    climatology = (mean * days).to_dataset(name="wind_speed")
+    scores = evaluate(predictions, truth, climatology, metrics=["acc"])
+    assert scores["metric"].values.tolist() == ["acc(form=pooled_centred)"]
+    found = scores["score"].sel(lead_time=1.0).item()
+    right = truth["wind_speed"].sel(time=TIMES[1:81]).values - mean.values
+    wrong = right + errors[:, 0]
+    expected = np.corrcoef(right.ravel(), wrong.ravel())[0, 1]
+    assert found == pytest.approx(expected, abs=2e-3)

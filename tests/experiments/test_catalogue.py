@@ -7,7 +7,7 @@ from rich.console import Console, RenderableType
 
 from climbench.cli import main
 from climbench.errors import UserError
-from climbench.experiments.catalogue import catalogue, recipe_page
+from climbench.experiments.catalogue import catalogue, entries, recipe_page
 from climbench.recipes import list_recipes, load_recipe
 
 
@@ -28,6 +28,16 @@ def test_recipes_are_listed_with_archive_and_citation(width: int) -> None:
     for said in (recipe.description, recipe.licence, recipe.citation, recipe.size, recipe.period):
         assert said and " ".join(said.split()) in words
     assert text.splitlines()[1].startswith(next(iter(list_recipes())))
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_every_model_has_a_description_that_can_be_read(width: int) -> None:
+    text = shown(catalogue("models", width), width)
+    assert max(map(len, text.splitlines())) <= width
+    words = " ".join(text.split())
+    for name, description in entries("models").items():
+        assert name in words and description
+        assert width > 40 or " ".join(description.split()) in words
 
 
 def test_one_recipe_is_shown_with_sources_and_what_was_verified() -> None:

@@ -57,3 +57,17 @@ def test_questions_of_another_layout_are_refused():
         build_network(node, GLOBAL)
     with pytest.raises(UserError, match="ResNet answers questions of map"):
         build_network({"_target_": "climbench.models.resnet.ResNet"}, STATIONS)
+
+
+def test_a_station_never_learnt_from_has_the_regression_of_all_others():
+    model, _ = fitted(shared=False, gap=(slice(None), 0, slice(None), 0, 2))
+    sample = random_sample(ONE, 200)
+    others = StationRegression(ONE, ridge=(1e-3,), shared=True)
+    sample.targets[:, 0, :, 0, 2] = torch.nan
+    others.accumulate(sample)
+    others.solve()
+    scale = model.coefficients[0, 2].abs().max()
+    assert scale > 0
+    torch.testing.assert_close(
+        model.coefficients[0, 2], others.coefficients[0, 0], rtol=1e-2, atol=1e-3
+    )

@@ -134,7 +134,7 @@ def test_a_level_is_part_of_a_channels_name():
     )
     high, low = (values_of(plot.map(layered, f"z_{level}")) for level in (500, 850))
     np.testing.assert_allclose(low, 2 * high)
-    with pytest.raises(UserError, match="no level 700: valid names: 500, 850"):
+    with pytest.raises(UserError, match="no level 700"):
         plot.map(layered, "z_700")
 
 

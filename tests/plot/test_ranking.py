@@ -7,7 +7,6 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.plot.ranking import headline_of, key_leads, ranked, reference_of, skill
 from climbench.plot.wording import numbers, units_of, verdict
-from climbench.report.figures import draw_curves
 from climbench.report.tables import colour_class, regions_table, scorecard, standings
 
 
@@ -67,17 +66,6 @@ def test_where_nobody_can_win_models_keep_their_order(forecasting):
         "No model wins on bias of geopotential_500 at 24 h, global: neither more nor less of it is "
         "better."
     )
-
-
-def test_a_picture_of_it_names_no_best_model(forecasting, tmp_path):
-    scores = neither(forecasting(), "bias").isel(channel=[0])
-    pictures = draw_curves(scores, headline_of(scores), tmp_path)
-    texts = {picture.group: picture.alternative for picture in pictures}
-    assert texts["bias"] == "Curves over lead time of bias of geopotential_500 for 5 models."
-    assert texts["rmse"].startswith(
-        "Curves over lead time of rmse of geopotential_500 for 5 models: "
-    )
-    assert "at 120 h vit is best with" in texts["rmse"]
 
 
 def test_models_without_a_score_come_last(forecasting):

@@ -26,7 +26,8 @@ def refused(recipe: str, options: dict[str, Any], root: Path, sentence: str) -> 
 ROWS = ["2024-01-01T00:00,x,50,10,5,1", "2024-01-01T01:00,x,50,10,5,2"]
 TABLES = {
     "empty": ([], {}, "a.csv is empty"),
-    "header": (["t,id,lat,lon,z,a"], {}, "a.csv has no rows of what is wanted"),
+    "header": (["t,id,lat,lon,z,a"], {}, "a.csv has no rows: a series needs two"),
+    "one row": (ROWS[:1], {}, "a.csv has 1 row: a series needs two"),
     "no value": ([row[:-1] for row in ROWS], {}, "'a' has no value at any time"),
     "text": ([ROWS[0], f"{ROWS[1]}x"], {}, "line 3: column 'a' holds the text '2x'"),
     "backwards": (ROWS[::-1], {}, "line 3: the time 2024-01-01T00:00:00 goes backwards"),
@@ -34,7 +35,16 @@ TABLES = {
     "unknown": (ROWS, {"names": ["y"]}, "a.csv has no station 'y'"),
     "one unknown": (ROWS, {"names": ["x", "y"]}, "a.csv has no station 'y'"),
     "no name": (ROWS, {"column": "site"}, "a.csv has no column 'site'"),
-    "no place": ([ROWS[0].replace("50", "")], {}, "station 'x' has the coordinates nan, 10"),
+    "no place": (
+        [row.replace("50", "") for row in ROWS],
+        {},
+        "station 'x' has the coordinates nan, 10",
+    ),
+    "moves": ([ROWS[0], ROWS[1].replace("50,", "53,")], {}, "'lat' of one station changes"),
+    "nameless": ([ROWS[0], ROWS[1].replace("x", " ")], {}, "line 3: the station has no name"),
+    "far future": ([ROWS[0], ROWS[1].replace("2024", "2920")], {}, "beyond 1678 to 2261"),
+    "too wide": ([*ROWS, "2024-01-01T02:00,x,50,10,5,1,9"], {}, "line 4 has 7 fields and there"),
+    "open quote": ([ROWS[0], '2024-01-01T01:00,"x,50,10,5,2'], {}, "begins in line 3 does not end"),
     "no column": (ROWS, {"place_columns": ["lat", "long", "z"]}, "'long' for the place: did you"),
 }
 
@@ -48,6 +58,55 @@ def test_a_table_of_stations(case: str, tmp_path: Path) -> None:
     source = {"kind": "tables", "address": "-", "local": "*.csv", "stations": stations}
     source |= {"resample": {"every": "1h", "rule": "last"}}
     refused("telemetry_csv", {"sources": [source]}, tmp_path, sentence)
+
+
+HOURLY = {"resample": {"every": "1h", "rule": "last"}}
+OPTIONS = {
+    "renamed to one": ({"rename": {"a": "v", "b": "v"}}, "two columns are renamed to 'v'"),
+    "drop": ({"drop": ["c"]}, "'drop' names no column 'c'"),
+    "compass": ({"compass": ["bb"]}, "'compass' names no column 'bb': did you mean"),
+    "time format": ({"time_format": "%Q"}, "'time_format: %Q' is none"),
+    "zone": ({"zone": "Mars/Olympus"}, "'zone: Mars/Olympus' is no time zone"),
+    "pattern": (HOURLY | {"parameter_from_name": "("}, r"'\(' is no regular expression"),
+    "no group": (HOURLY | {"parameter_from_name": "two"}, "'two' has no group in brackets"),
+    "angle": (
+        {"units": {"a": "degree"}, "resample": {"every": "1h", "rule": "max"}},
+        "the rule of 'a' is max, and of directions there is none",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", OPTIONS)
+def test_options_of_a_table(case: str, tmp_path: Path) -> None:
+    options, sentence = OPTIONS[case]
+    columns = "t,a" if "parameter_from_name" in options else "t,a,b"
+    rows = [f"2024-01-01T0{hour}:00,{hour},{hour}" for hour in range(3)]
+    rows = [row[: row.rindex(",")] for row in rows] if columns == "t,a" else rows
+    (tmp_path / "two.csv").write_text("\n".join([columns, *rows]))
+    source = {"kind": "tables", "address": "-", "local": "*.csv", **options}
+    refused("telemetry_csv", {"sources": [source]}, tmp_path, sentence)
+
+
+def test_bytes_that_are_no_text(tmp_path: Path) -> None:
+    (tmp_path / "two.csv").write_bytes("t,a\n2024-01-01,1\n".encode("utf-16"))
+    source = {"kind": "tables", "address": "-", "local": "*.csv"}
+    refused("telemetry_csv", {"sources": [source]}, tmp_path, "is no text in UTF-8")
+
+
+def test_two_files_that_contradict_each_other(tmp_path: Path) -> None:
+    header = "t,id,lat,lon,z,a"
+    (tmp_path / "a.csv").write_text("\n".join([header, *ROWS]))
+    later = [ROWS[1].replace(",2", ",7"), ROWS[1].replace("T01", "T02")]
+    (tmp_path / "b.csv").write_text("\n".join([header, *later]))
+    stations = {"column": "id", "place_columns": ["lat", "lon", "z"]}
+    source = {"kind": "tables", "address": "-", "local": "*.csv", "stations": stations}
+    source |= {"resample": {"every": "1h", "rule": "last"}}
+    refused(
+        "telemetry_csv",
+        {"sources": [source]},
+        tmp_path,
+        "two files hold the station 'x' at 2024-01-01 01:00:00 with different values of 'a'",
+    )
 
 
 def test_stations_without_values_pass_if_others_have_some(tmp_path: Path) -> None:

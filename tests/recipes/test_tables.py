@@ -299,3 +299,25 @@ def test_other_tables_of_the_same_name_are_another_store(tmp_path: Path) -> None
         paths.append(build(recipe, tmp_path / "stores", folder))
         assert build(recipe, tmp_path / "stores", folder) == paths[-1]
     assert [float(open_store(path)["x"][0]) for path in paths] == [1, 2]
+
+
+def test_the_mean_of_directions_is_that_of_their_vectors(telemetry: Build) -> None:
+    angles = [350, 10, 80, 100, 0, 180]
+    rows = [f"2024-01-01T00:{10 * n:02d}:00,{angle},{angle}" for n, angle in enumerate(angles)]
+    store = telemetry(
+        {"a.csv": "\n".join(["time,wd,plain", *rows])},
+        units={"wd": "degree"},
+        resample={"every": "20min", "rule": "mean"},
+    )
+    found = store["wd"].values  # a step ends at its time: 350 alone, 10 and 80, 100 and 0, 180
+    np.testing.assert_allclose(found, [350, 45, 50, 180], atol=1e-4)
+    assert store["plain"].values.tolist() == [350, 45, 50, 180]
+
+
+def test_opposite_directions_have_no_mean(telemetry: Build) -> None:
+    text = "time,wd\n2024-01-01T00:10,350\n2024-01-01T00:20,10\n"
+    text += "2024-01-01T00:30,90\n2024-01-01T00:40,270\n"
+    resample = {"every": "20min", "rule": "mean"}
+    found = telemetry({"a.csv": text}, units={"wd": "degree"}, resample=resample)["wd"].values
+    assert min(found[0], 360 - found[0]) < 1e-4  # across north
+    assert np.isnan(found[1])

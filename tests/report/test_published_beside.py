@@ -8,7 +8,7 @@ import pytest
 import xarray as xr
 
 from climbench.recipes import build, load_recipe
-from climbench.report import report
+from climbench.report import Benchmark, report
 from climbench.report.comparable import data_identity, published_beside, tables
 from climbench.store import open_store
 
@@ -121,11 +121,13 @@ def test_every_table_says_what_it_is(table):
 
 
 def test_the_page_shows_published_rows_with_their_citation_or_none(ours, tmp_path):
-    page = report(ours(), tmp_path / "same", "x", map_channels=0).read_text()
+    page = report(Benchmark("x", ours()), tmp_path / "same", map_channels=0).read_text()
     assert "CNN, direct (published)" in page
     assert "693.3" in page
     assert "e2020MS002203" in page
-    other = report(ours(recipe="era5_wb2_5p625"), tmp_path / "other", "x", map_channels=0)
+    other = report(
+        Benchmark("x", ours(recipe="era5_wb2_5p625")), tmp_path / "other", map_channels=0
+    )
     assert "published" not in other.read_text()
 
 

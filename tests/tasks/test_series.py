@@ -5,10 +5,15 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from small_stores import stations, weather, write_store
 
+from climbench.config import ModelConfig
+from climbench.config.folders import conf_folder
 from climbench.errors import UserError
 from climbench.tasks import SeriesForecasting
+from climbench.training import check_model
+from climbench.training.network import build_network
 
 HOURLY = pd.date_range("2001-01-01", "2001-03-31T23", freq="1h")
 PERIODS = {
@@ -183,3 +188,44 @@ def test_maps_have_tasks_of_their_own(tmp_path):
     store = write_store(tmp_path / "maps", weather(HOURLY[:100]))
     with pytest.raises(UserError, match="holds maps"):
         task(store, inputs=("2m_temperature",), targets=("2m_temperature",))
+
+
+def zoo(name):
+    return ModelConfig(**yaml.safe_load((conf_folder() / "model" / f"{name}.yaml").read_text()))
+
+
+def test_a_held_out_station_has_the_climatology_of_the_others_at_that_hour(tmp_path):
+    days = pd.date_range("2001-01-01", "2002-12-31T18", freq="6h")
+    periods = {
+        "train": ("2001-01-01", "2002-06-30"),
+        "validation": ("2002-07-01", "2002-08-31"),
+        "test": ("2002-09-01", "2002-12-31"),
+    }
+    store = write_store(tmp_path / "long", stations(days))
+    chosen = task(store, held_out=("Bergen",), lead_times=(6,), **periods)
+    values = chosen.climatology()["2m_temperature"]
+    others = values.sel(station=["Oslo", "Lerwick"]).mean("station")
+    np.testing.assert_allclose(values.sel(station="Bergen"), others, rtol=1e-5)
+    assert float(others.std()) > 0.1
+
+
+@pytest.mark.parametrize("name", ["climatology", "day_of_year_climatology", "damped_persistence"])
+def test_climatologies_answer_at_a_held_out_station_with_the_daily_cycle(network, name):
+    chosen = task(network, held_out=("Bergen",))
+    model = build_network(zoo(name).network, chosen.signature)
+    samples = chosen.split("train")
+    model.accumulate(samples.__getitems__(range(len(samples))))
+    model.solve()
+    test = chosen.split("test")
+    batch = test.__getitems__(range(min(48, len(test))))
+    answer = model.eval()(batch)[:, 0, 0, 0]
+    assert answer[:, 1].std() > 0.1
+    correlation = np.corrcoef(answer[:, 1].numpy(), answer[:, 0].numpy())[0, 1]
+    assert correlation > 0.5
+
+
+def test_a_model_of_each_station_refuses_those_that_are_held_out(network):
+    chosen = task(network, held_out=("Bergen",))
+    with pytest.raises(UserError, match="none of those that are held out"):
+        check_model(chosen, zoo("linear_regression_field"))
+    check_model(chosen, zoo("station_regression"))

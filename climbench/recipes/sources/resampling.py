@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from climbench.recipes.schema.tables import Rule
 from climbench.recipes.sources.table_columns import Column
 
 BLOCK = 1_000_000  # samples that are held at a time
+LEAST_VECTOR = 1e-6  # length of a mean direction, of unit vectors
 LOOK = 100_000  # samples from which the usual step is taken
 
 
@@ -27,7 +29,12 @@ class Axis:
 
 
 def resampled(
-    parts: Sequence[tuple[Column, Column]], axis: Axis, rule: Rule, valid: float
+    parts: Sequence[tuple[Column, Column]],
+    axis: Axis,
+    rule: Rule,
+    valid: float,
+    *,
+    angle: bool = False,
 ) -> NDArray[np.float32]:
     r"""Return one parameter on a regular axis, NaN where there are too few samples.
 
@@ -44,18 +51,23 @@ def resampled(
         What is taken of the samples of a step.
     valid
         Share of the samples that the parameter's usual step gives which must have a value.
+    angle
+        Whether these are degrees of direction, whose mean is that of unit vectors.
 
     Returns
     -------
     numpy.ndarray
         Values ``[time]``, summed up in float64.
     """
-    state = _State(axis, rule)
+    mean_of_angles = angle and rule == "mean"
+    state = _State(axis, rule, np.complex128 if mean_of_angles else np.float64)
     for time, values in parts:
         for start in range(0, time.shape[0], BLOCK):
             block = slice(start, start + BLOCK)
-            state.add(time[block], values[block].astype(np.float64))
-    return state.result(valid * _expected(parts, axis.step) if valid else 0.0)
+            some = values[block].astype(np.float64)
+            state.add(time[block], np.exp(1j * np.deg2rad(some)) if mean_of_angles else some)
+    found = state.result(valid * _expected(parts, axis.step) if valid else 0.0)
+    return (_direction(found) if mean_of_angles else found).astype(np.float32)
 
 
 def _expected(parts: Sequence[tuple[Column, Column]], step: int) -> float:
@@ -67,17 +79,23 @@ def _expected(parts: Sequence[tuple[Column, Column]], step: int) -> float:
     return 1.0
 
 
+def _direction(mean: NDArray[np.complex128]) -> NDArray[np.float64]:
+    """Return the directions of mean vectors, degrees in [0, 360); NaN where they cancel out."""
+    degrees = np.rad2deg(np.angle(mean)) % 360
+    return np.where(np.abs(mean) > LEAST_VECTOR, degrees, np.nan)
+
+
 class _State:
     """What was seen so far of one parameter."""
 
-    def __init__(self, axis: Axis, rule: Rule) -> None:
+    def __init__(self, axis: Axis, rule: Rule, kind: type) -> None:
         self.axis, self.rule = axis, rule
         first = {"mean": 0.0, "sum": 0.0, "min": np.inf, "max": -np.inf}.get(rule, np.nan)
-        self.values = np.full(axis.size, first)
+        self.values: NDArray[Any] = np.full(axis.size, first, kind)
         self.count = np.zeros(axis.size, np.int64)
         self.distance = np.full(axis.size if rule == "nearest" else 0, np.inf)
 
-    def add(self, moments: NDArray[np.int64], values: NDArray[np.float64]) -> None:
+    def add(self, moments: NDArray[np.int64], values: NDArray[Any]) -> None:
         """Take in values at moments, in the axis' unit, of any order; NaNs do not count."""
         axis = self.axis
         shifted = moments - axis.start
@@ -102,7 +120,7 @@ class _State:
             self._add_nearest(at, values, np.abs(shifted - at * axis.step).astype(np.float64))
 
     def _add_nearest(
-        self, at: NDArray[np.int64], values: NDArray[np.float64], away: NDArray[np.float64]
+        self, at: NDArray[np.int64], values: NDArray[Any], away: NDArray[np.float64]
     ) -> None:
         order = np.lexsort((away, at))
         at, values, away = at[order], values[order], away[order]
@@ -111,8 +129,8 @@ class _State:
         nearer = away < self.distance[at]
         self.values[at[nearer]], self.distance[at[nearer]] = values[nearer], away[nearer]
 
-    def result(self, least: float) -> NDArray[np.float32]:
+    def result(self, least: float) -> NDArray[Any]:
         needed = 1.0 if self.rule in ("last", "nearest") else max(1.0, least)
         values = self.values / np.maximum(self.count, 1) if self.rule == "mean" else self.values
         enough = self.count >= needed * (1 - 1e-9)
-        return np.where(enough, values, np.nan).astype(np.float32)
+        return np.where(enough, values, np.nan)

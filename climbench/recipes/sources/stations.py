@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 
 import numpy as np
 import xarray as xr
@@ -57,7 +56,7 @@ def twins(dataset: xr.Dataset) -> xr.Dataset:
     Such stations must not be split between training and test. The names of the pairs come into
     the attribute ``comment``.
     """
-    found = sharing_one_record(dataset, combinations(range(dataset.sizes["station"]), 2))
+    found = sharing_one_record(dataset)
     if not found:
         return dataset
     words = f"stations that share one record: {'; '.join(found)}"

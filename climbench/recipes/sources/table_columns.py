@@ -26,7 +26,8 @@ from climbench.recipes.sources.table_rows import (
 )
 from climbench.store.provenance import file_sha256
 
-FORMAT = 1  # of the columns on disk
+FORMAT = 2  # of the columns on disk
+STANDS_STILL = (0.01, 0.02, 50.0)  # degrees and m: about a kilometre, for digits that were cut
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,10 @@ class _Converter:
             entries.append(entry)
         if self.source.stations is None:
             self._refuse_empty(entries)
+        elif rows < 2:
+            raise UserError(
+                f"{self.where} has {rows or 'no'} row{'s' * (rows != 1)}: a series needs two."
+            )
         index = {"series": entries, "units": self._units()}
         (self.folder / "index.json").write_text(json.dumps(index))
 
@@ -200,6 +205,11 @@ class _Converter:
                 str(one).strip() for one in (labels if isinstance(labels, tuple) else [labels])
             ]
             name = texts[0] if stations and stations.column else station
+            if stations and stations.column and name in ("", "nan", "None"):
+                raise UserError(
+                    f"{self.where}, line {frame.index[found[0]]}: the station has no name in "
+                    f"column '{stations.column}': give it one, or remove the row."
+                )
             wanted = (
                 source.variables is None or not source.parameter or texts[-1] in source.variables
             )
@@ -212,7 +222,13 @@ class _Converter:
         return chosen is None or station in chosen
 
     def _from_name(self, pattern: str) -> str:
-        found = re.search(pattern, self.where.rsplit("/", 1)[-1])
+        try:
+            found = re.search(pattern, self.where.rsplit("/", 1)[-1])
+            names = re.compile(pattern).groups
+        except re.error as error:
+            raise UserError(f"'{pattern}' is no regular expression: {error}.") from error
+        if names == 0:
+            raise UserError(f"'{pattern}' has no group in brackets, which is the name: write one.")
         if found is None:
             raise UserError(f"{self.where}: its name has nothing like '{pattern}'.")
         return found[1]
@@ -228,6 +244,11 @@ class _Converter:
             return source.variables
         if source.packed:
             return []
+        for option in ("drop", "compass"):
+            for name in getattr(source, option):
+                if name not in frame:
+                    hint = nearest(name, map(str, frame.columns))
+                    raise UserError(f"{self.where}: '{option}' names no column '{name}': {hint}")
         left_out = {*source.drop, *time_columns(frame, self.where, source)}
         if stations:
             left_out |= {stations.column or "", *(stations.place_columns or ())}
@@ -243,7 +264,13 @@ class _Converter:
                 good = frame[name + source.quality.suffix].isin(source.quality.good).to_numpy()
                 values[~good] = np.nan
             label = self._from_name(pattern) if pattern else name
-            found[source.rename.get(label, label)] = values
+            renamed = source.rename.get(label, label)
+            if renamed in found:
+                raise UserError(
+                    f"{self.where}: two columns are renamed to '{renamed}': correct 'rename', or "
+                    "leave one out with 'drop'."
+                )
+            found[renamed] = values
         for name, packed in source.packed.items():
             found[name] = unpacked(frame, packed, self.where)
         if not found:
@@ -258,10 +285,14 @@ class _Converter:
             if column not in frame:
                 hint = nearest(column, map(str, frame.columns))
                 raise UserError(f"{self.where} has no column '{column}' for the place: {hint}")
-        return [
-            float(numbers(frame.iloc[:1], c, self.where, self.source)[0])
-            for c in stations.place_columns
-        ]
+        columns = [numbers(frame, c, self.where, self.source) for c in stations.place_columns]
+        for name, values, most in zip(stations.place_columns, columns, STANDS_STILL, strict=False):
+            if np.nanmax(np.abs(values - values[0]), initial=0.0) > most:
+                raise UserError(
+                    f"{self.where}: '{name}' of one station changes: give its place in "
+                    "'stations.places', or two stations two names."
+                )
+        return [float(values[0]) for values in columns]
 
     def _check_clock(
         self, key: tuple[str, str], moments: NDArray[np.int64], rows: pd.DataFrame

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import pandas as pd
@@ -37,7 +38,8 @@ def blocks(path: Path, where: str, source: Tables) -> Iterator[pd.DataFrame]:
     if start == b"PAR1":
         yield from _parquet(path, where)
         return
-    first = source.skip_rows + (source.names is None) + source.units_row + 1
+    above = source.skip_rows + (source.names is None) + source.units_row
+    first = above + 1
     open_ended = False
     try:
         with _text(path, start) as file:
@@ -63,8 +65,23 @@ def blocks(path: Path, where: str, source: Tables) -> Iterator[pd.DataFrame]:
         ) from error
     except pd.errors.EmptyDataError as error:
         raise UserError(f"{where} has a header and no rows: leave it out.") from error
-    except (pd.errors.ParserError, UnicodeDecodeError, OSError, csv.Error) as error:
-        raise UserError(f"{where} is no table: {str(error).strip().rstrip('.')}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{where} is no text in UTF-8: fetch it again, or convert it.") from error
+    except (pd.errors.ParserError, OSError, csv.Error) as error:
+        raise UserError(f"{where} is no table: {_in_words(error, above)}.") from error
+
+
+def _in_words(error: Exception, above: int) -> str:
+    """Return what the parser noticed, with the line of the file; it saw none of those above."""
+    said = str(error)
+    if wide := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said):
+        return (
+            f"line {int(wide[2]) + above} has {wide[3]} fields and there are {wide[1]} columns: "
+            "mend the line"
+        )
+    if quote := re.search(r"EOF inside string starting at row (\d+)", said):
+        return f"a quoted text that begins in line {int(quote[1]) + above + 1} does not end"
+    return f"{said.strip().rstrip('.')}: fetch it again"
 
 
 def _next(reader: Iterator[pd.DataFrame]) -> pd.DataFrame | None:
@@ -228,12 +245,15 @@ def times(frame: pd.DataFrame, where: str, source: Tables, zones: set[str]) -> N
     zones |= new
     bare = text if source.time_format else text.str.replace(ZONE, "", regex=True)
     layout = source.time_format or "ISO8601"
-    parsed = pd.to_datetime(bare, format=layout, errors="coerce")
+    try:
+        parsed = pd.to_datetime(bare, format=layout, errors="coerce")
+    except ValueError as error:  # of the format, not of a time
+        raise UserError(f"'time_format: {layout}' is none: {error}.") from error
     _refuse_bad(parsed.isna().to_numpy(), text, where)
     if source.time_format or not any(zones):
         return _utc(pd.DatetimeIndex(parsed), where, source)
     offset = written.map({zone: _seconds(zone) for zone in written.unique()}).to_numpy(np.int64)
-    nanoseconds = pd.DatetimeIndex(parsed).as_unit("ns").asi8
+    nanoseconds = _as_nanoseconds(pd.DatetimeIndex(parsed), where)
     return np.asarray(nanoseconds - offset * 1_000_000_000, dtype=np.int64)
 
 
@@ -259,15 +279,29 @@ def _seconds(zone: str) -> int:
 def _utc(stamps: pd.DatetimeIndex, where: str, source: Tables) -> NDArray[np.int64]:
     if stamps.hasnans:
         raise UserError(f"{where} has rows without a time: mend or remove them.")
+    zone = "UTC" if source.zone == "as_written" else source.zone
     try:
-        zone = "UTC" if source.zone == "as_written" else source.zone
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise UserError(
+            f"'zone: {zone}' is no time zone: write one such as Asia/Shanghai, or UTC."
+        ) from error
+    try:
         aware = stamps if stamps.tz is not None else stamps.tz_localize(zone)
     except Exception as error:  # of the zone data base, each kind of its own
         raise UserError(
             f"{where}: its times are none of the zone '{source.zone}' ({error}): when the clock "
             "changes an hour is there twice or not at all; give times in UTC."
         ) from error
-    return np.asarray(aware.tz_convert("UTC").as_unit("ns").asi8)
+    return _as_nanoseconds(aware.tz_convert("UTC"), where)
+
+
+def _as_nanoseconds(stamps: pd.DatetimeIndex, where: str) -> NDArray[np.int64]:
+    try:
+        return np.asarray(stamps.as_unit("ns").asi8)
+    except pd.errors.OutOfBoundsDatetime as error:
+        odd = stamps[(stamps.year < 1678) | (stamps.year > 2261)][0]
+        raise UserError(f"{where} has the time {odd}, beyond 1678 to 2261: correct it.") from error
 
 
 def _refuse_bad(bad: NDArray[np.bool_], text: pd.Series, where: str) -> None:

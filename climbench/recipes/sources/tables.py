@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from climbench.errors import UserError, nearest
+from climbench.metrics.circular import DEGREES
 from climbench.recipes.dates import within
 from climbench.recipes.downloads import fetch, fetch_all, shown
 from climbench.recipes.downloads.cache import UNPACKED, made_once
@@ -130,12 +132,15 @@ def _on_axis(
     key = hashlib.sha256(f"{marks} {axis} {options}".encode()).hexdigest()
     place = folder / f"series-{key[:20]}"
 
+    units = {name: unit for _, table in tables for name, unit in table.units.items()}
+    compass = {source.rename.get(column, column) for column in source.compass}
+
     def write_all(empty: Path) -> None:
         for number, name in enumerate(parameters):
-            _write(empty / f"{number}.f4", name, series, stations, axis, source)
+            angle = units.get(name) in DEGREES or name in compass
+            _write(empty / f"{number}.f4", name, series, stations, axis, source, angle)
 
     made_once(place, write_all)
-    units = {name: unit for _, table in tables for name, unit in table.units.items()}
     shape = (axis.size, len(stations))
     time = (axis.start + axis.step * np.arange(axis.size, dtype=np.int64)).view("datetime64[ns]")
     fields = {}
@@ -186,7 +191,31 @@ def _by_station(tables: Sequence[Named]) -> dict[str, list[Series]]:
             found.setdefault(one.station, []).append(one)
     for several in found.values():
         several.sort(key=lambda one: int(one.time[0]) if one.time.shape[0] else 0)
+        for one, other in pairwise(several):
+            _refuse_contradiction(one, other)
     return found
+
+
+def _refuse_contradiction(one: Series, other: Series) -> None:
+    """Refuse two parts of a station's record that give a time different values.
+
+    Raises
+    ------
+    UserError
+        With the station and the first such time.
+    """
+    if not (one.time.shape[0] and other.time.shape[0]) or one.time[-1] < other.time[0]:
+        return
+    common, first, second = np.intersect1d(one.time[:], other.time[:], return_indices=True)
+    for name in one.columns.keys() & other.columns.keys() if common.size else ():
+        left, right = one.columns[name][first], other.columns[name][second]
+        differs = np.isfinite(left) & np.isfinite(right) & (left != right)
+        if differs.any():
+            stamp = pd.Timestamp(int(common[differs][0]))
+            raise UserError(
+                f"two files hold the station '{one.station}' at {stamp} with different values of "
+                f"'{name}': leave one of them out."
+            )
 
 
 def _write(
@@ -196,15 +225,21 @@ def _write(
     stations: Sequence[str],
     axis: Axis,
     source: Tables,
+    angle: bool,
 ) -> None:
     """Write one parameter of all stations ``[time, station]``."""
     if source.resample is None:
         raise ValueError("there is no rule")
     rule = source.resample.rules.get(name, source.resample.rule)
+    if angle and rule in ("sum", "min", "max"):
+        raise UserError(
+            f"resample: the rule of '{name}' is {rule}, and of directions there is none: give it "
+            "mean, last or nearest in 'resample.rules'."
+        )
     whole = np.memmap(path, "<f4", "w+", shape=(axis.size, len(stations)))
     for at, station in enumerate(stations):
         parts = [(one.time, one.columns[name]) for one in series[station] if name in one.columns]
-        whole[:, at] = resampled(parts, axis, rule, source.resample.valid)
+        whole[:, at] = resampled(parts, axis, rule, source.resample.valid, angle=angle)
     whole.flush()
 
 

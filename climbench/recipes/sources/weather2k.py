@@ -16,7 +16,7 @@ from climbench.recipes.downloads import fetch_all, shown
 from climbench.recipes.schema import Files, Recipe, Weather2K
 from climbench.recipes.sources.addresses import locate, wanted
 from climbench.recipes.sources.source import Input, Opened, Surroundings
-from climbench.recipes.sources.stations import with_places
+from climbench.recipes.sources.stations import twins, with_places
 from climbench.store.time_axis import hours
 
 UNITS = {
@@ -116,6 +116,8 @@ def open_weather2k(source: Weather2K, recipe: Recipe, surroundings: Surroundings
         dataset = dataset.isel(station=source.stations)
     if recipe.dates is not None:
         dataset = within(dataset, recipe.dates.start, recipe.dates.end)
+    if not surroundings.peek:
+        dataset = twins(dataset)
     ends = hours(dataset["time"])
     return Opened(dataset, (Input(where, str(Path(path)), hours=(ends[0], ends[-1])),))
 

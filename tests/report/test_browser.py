@@ -1,0 +1,221 @@
+"""The site in a real browser: what a reader clicks, sees and hears."""
+
+import shutil
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from climbench.report import Benchmark, report
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt install chromium")
+
+EVIL = "<img src=x onerror=\"document.title='broken in'\">"
+MODELS = ("persistence", "climatology", "linear_regression", EVIL, "vit", "unet")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as driver:
+        opened = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open a page and collect what the browser complains about."""
+    contexts, complaints = [], []
+
+    def opened(path, **options):
+        context = browser.new_context(**({"viewport": {"width": 1200, "height": 900}} | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("requestfailed", lambda request: complaints.append(request.url))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith(("file:", "data:"))
+                else complaints.append(request.url)
+            ),
+        )
+        page.goto(path.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+@pytest.fixture
+def scores(forecasting):
+    scores = forecasting(models=MODELS, leads=[24.0, 72.0, 120.0])
+    waves = xr.DataArray([1.0, 2.0, 4.0, 8.0], dims="zonal_wavenumber")
+    spectrum = (waves**-3 * (1 + 0 * scores["score"].isel(metric=0, drop=True))).assign_attrs(
+        unit_power=2, orientation="none", unit="({units})**2"
+    )
+    return scores.assign_coords(zonal_wavenumber=[0, 1, 2, 3]).assign(spectrum=spectrum)
+
+
+@pytest.fixture
+def site(scores, tmp_path):
+    marks = scores[["score"]].rename(score="mark").astype(object)
+    marks["mark"][:] = "not significant"
+    comparison = marks.assign_attrs(reference="linear_regression")
+    fields = np.arange(2 * 3 * 32 * 64, dtype=float).reshape(1, 1, 2, 3, 32, 64)[:, :, 0]
+    grid = {name: scores[name] for name in ("latitude", "longitude")}
+    truth = xr.DataArray(
+        fields,
+        {"channel": ["geopotential_500"], "scene": ["from 2003-07-01 00:00"], **grid}
+        | {"frame": ["24 h", "72 h", "120 h"]},
+        ("channel", "scene", "frame", "latitude", "longitude"),
+    )
+    examples = xr.Dataset({"truth": truth})
+    examples["prediction"] = (truth + 5).expand_dims(model=["unet", "linear_regression"])
+    rows = [{"model": "train/loss", "x": n, "y": 1.0 / (n + 1)} for n in range(4)]
+    cards = {
+        "unet": {
+            "summary": "Down and up.",
+            "sections": {},
+            "history": {"along": "step", "rows": rows},
+        }
+    }
+    gate = {"name": "g", "passed": True, "verdicts": [{"passed": True, "sentence": EVIL}]}
+    benchmark = Benchmark("A run", scores, gate, {}, cards, comparison, examples)
+    return report(benchmark, tmp_path / "site", map_channels=2)
+
+
+def first_column(page):
+    return page.locator("#board tbody th").all_inner_texts()
+
+
+def test_the_leaderboard_sorts_filters_and_chooses(site, open_page):
+    page = open_page(site)
+    page.wait_for_selector("#board[data-ready]")
+    assert page.title() == "A run (simulated data)"
+    by_score = first_column(page)
+    assert len(by_score) == 6 and by_score[0] == "unet"
+    page.click("#board thead th:nth-child(1) button")
+    assert first_column(page) == sorted(MODELS, key=str.lower)
+    page.click("#board thead th:nth-child(1) button")
+    assert page.get_attribute("#board thead th:nth-child(1)", "aria-sort") == "descending"
+    page.click("#board thead th:nth-child(5) button")
+    assert first_column(page)[-1] == "unet"  # it lacks this variable: missing comes last
+    assert page.locator("#board tbody tr:last-child td:nth-child(5)").inner_text() == "–"
+    page.fill("#board-filter", "VI")
+    assert first_column(page) == ["vit"]
+    assert page.inner_text("#board-count") == "1 of 6 models"
+    page.fill("#board-filter", "")
+    before = page.inner_text("#board tbody")
+    page.select_option("#board-place", "2")
+    page.select_option("#board-metric", label="acc")
+    assert page.inner_text("#board tbody") != before
+    assert "higher is better" in page.inner_text("#board caption")
+
+
+def test_chance_is_shown_and_colours_are_relative_to_the_chosen_model(site, open_page):
+    page = open_page(site)
+    cells = page.locator("#board td.doubt")
+    assert cells.count() > 4 and "n.s." in cells.first.inner_text()
+    assert "Diebold-Mariano" in page.inner_text("#board caption")
+    page.select_option("#board-reference", label="persistence")
+    assert "intervals overlap" in page.inner_text("#board caption")
+    assert page.locator("#board td.better6, #board td.better5").count() > 0
+
+
+def test_a_column_is_sorted_by_the_keyboard_alone(site, open_page):
+    page = open_page(site)
+    page.focus("#board thead th:nth-child(2) button")
+    page.keyboard.press("Enter")
+    assert page.get_attribute("#board thead th:nth-child(2)", "aria-sort") == "descending"
+    assert page.evaluate("document.activeElement.closest('th').cellIndex") == 1
+
+
+def test_models_are_hidden_and_shown_again(site, open_page):
+    page = open_page(site)
+    page.wait_for_selector("#curve-chart[data-ready] svg")
+    lines = "#curve-chart svg .mark-line path"
+    before = page.locator(lines).count()
+    button = page.locator("#curve-legend button", has_text="vit")
+    button.click()
+    page.wait_for_function(f"document.querySelectorAll('{lines}').length === {before - 1}")
+    assert button.get_attribute("aria-pressed") == "false"
+    assert (
+        page.locator("#own-legend button", has_text="vit").get_attribute("aria-pressed") == "false"
+    )
+    button.press("Enter")
+    page.wait_for_function(f"document.querySelectorAll('{lines}').length === {before}")
+
+
+def test_charts_follow_the_choices(site, open_page):
+    page = open_page(site)
+    page.wait_for_selector("#own-chart[data-ready] svg")
+    assert "rmse [m² s⁻²] of geopotential_500" in page.inner_text("#curve-caption")
+    page.select_option("#curve-channel", label="2m_temperature")
+    page.wait_for_function("document.querySelector('#curve-caption').innerText.includes('2m_temp')")
+    assert "zonal wavenumber" in page.inner_html("#own-chart")
+
+
+def test_maps_and_forecasts(site, open_page):
+    page = open_page(site)
+    images = page.locator("#map-gallery img")
+    assert images.count() == 6
+    page.select_option("#map-kind", label="skill")
+    assert images.count() == 5  # of the reference there is none
+    page.select_option("#map-view", label="Europe")
+    assert "Europe" in images.first.get_attribute("alt")
+    page.locator("#map-gallery").scroll_into_view_if_needed()
+    page.wait_for_function(
+        "[...document.querySelectorAll('#map-gallery img')].every((image) => image.naturalWidth)"
+    )
+    source = page.locator("#forecast-gallery img").nth(1)
+    before = source.get_attribute("src")
+    page.focus("#frame")
+    page.keyboard.press("ArrowRight")
+    assert source.get_attribute("src") != before and page.inner_text("#frame-name") == "72 h"
+    page.click("#play")
+    page.wait_for_function("document.querySelector('#frame-name').innerText === '120 h'")
+    page.click("#play")
+    assert page.get_attribute("#play", "aria-pressed") == "false"
+
+
+@pytest.mark.parametrize("width", [360, 1200], ids=["phone", "desk"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(site, open_page, width, scheme):
+    page = open_page(site, viewport={"width": width, "height": 800}, color_scheme=scheme)
+    page.wait_for_selector("#own-chart[data-ready] svg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_keep_the_rules_of_accessibility(site, open_page, scheme):
+    axe = pytest.importorskip("axe_core_python.sync_playwright").Axe()
+    folder = site.parent / "report_files"
+    for path in (site, folder / "gate.html", folder / "models" / "000.html"):
+        page = open_page(path, color_scheme=scheme)
+        if path != folder / "gate.html":
+            page.wait_for_selector(".chart[data-ready] svg")
+        page.evaluate("document.querySelectorAll('details').forEach((d) => (d.open = true))")
+        found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+        broken = [
+            (rule["id"], node["html"][:120], node["failureSummary"])
+            for rule in found["violations"]
+            for node in rule["nodes"]
+        ]
+        assert broken == []
+
+
+def test_the_list_of_benchmarks_leads_to_each(scores, emulation, tmp_path, open_page):
+    both = [Benchmark("Weather", scores), Benchmark("Climate", emulation())]
+    page = open_page(report(both, tmp_path / "site", map_channels=1))
+    page.click("text=Climate")
+    page.wait_for_selector("#board[data-ready]")
+    page.wait_for_selector("#curve-chart[data-ready] svg")  # bars
+    page.click("text=all benchmarks")
+    assert page.locator("h2 a").count() == 2
