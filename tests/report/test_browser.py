@@ -211,6 +211,19 @@ def test_pages_keep_the_rules_of_accessibility(site, open_page, scheme):
         assert broken == []
 
 
+def test_without_scripts_the_tables_are_there_and_nothing_that_does_nothing(site, open_page):
+    page = open_page(site, java_script_enabled=False)
+    assert page.locator(".controls:visible").count() == 0
+    assert "need none" in page.inner_text("#board")
+    assert page.locator("#leaderboard table").first.is_visible()
+
+
+def test_the_training_says_which_line_is_which(site, open_page):
+    page = open_page(site.parent / "report_files" / "models" / "000.html")
+    page.wait_for_selector("#training-chart[data-ready] svg")
+    assert "train/loss" in page.inner_text("#training-chart")
+
+
 def test_the_list_of_benchmarks_leads_to_each(scores, emulation, tmp_path, open_page):
     both = [Benchmark("Weather", scores), Benchmark("Climate", emulation())]
     page = open_page(report(both, tmp_path / "site", map_channels=1))

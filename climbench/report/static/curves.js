@@ -169,7 +169,13 @@
   const trainingCurves = (history) => {
     const values = history.rows.filter((row) => row.y !== null);
     const models = [...new Set(values.map((row) => row.model))].map((name) => ({ name, baseline: false }));
-    return embed("training-chart", lines(values, { type: "quantitative", title: history.along }, { type: "quantitative", title: "loss", scale: { zero: false } }, models), "loss over training");
+    const spec = lines(values, { type: "quantitative", title: history.along }, { type: "quantitative", title: "loss", scale: { zero: false } }, models);
+    for (const { encoding } of spec.layer) { // legends of one field must agree: of these there is none
+      delete encoding.strokeDash;
+      delete encoding.shape;
+    }
+    spec.encoding.color.legend = { title: null, orient: "top", labelColor: colour("--text"), labelFontSize: 12 };
+    return embed("training-chart", spec, "loss over training");
   };
 
   const start = (draw) => { redraws.push(draw); draw(); };
