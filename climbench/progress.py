@@ -73,7 +73,8 @@ class Meter:
         """Count steps that are done; a note, asked for when it is shown, stands behind them."""
         self.done += steps
         now = time.monotonic()
-        bar = self._console.is_terminal and not self._console.is_jupyter
+        lasting = self._console.is_jupyter or self._console.is_dumb_terminal
+        bar = self._console.is_terminal and not lasting  # a line can be written again
         pause = BAR_SECONDS if bar else LINE_SECONDS
         if not self.shown or now - self._said < pause:
             return

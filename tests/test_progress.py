@@ -24,6 +24,7 @@ class Clock:
 def told(monkeypatch):
     """What is printed, by a console of a given kind and with a clock of given steps."""
     file = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm-256color")
 
     def prepare(step, **kind):
         monkeypatch.setattr(progress, "time", Clock(step))
@@ -62,6 +63,13 @@ def test_a_terminal_has_a_bar_that_goes_away(told):
     text = file.getvalue()
     assert "train [small]" in text and "5/10" in text and "loss 0.5" in text
     assert text.endswith("\x1b[2K")  # the line is empty again
+
+
+def test_a_terminal_that_cannot_go_back_has_lines(told, monkeypatch):
+    file = told(31.0, force_terminal=True, color_system=None)
+    monkeypatch.setenv("TERM", "dumb")
+    list(track(range(2), "reading"))
+    assert file.getvalue().splitlines()[0] == "reading: 1 of 2, 1.9/min, 31 s left"
 
 
 def test_a_note_is_only_asked_for_when_it_is_shown(told):
