@@ -215,7 +215,11 @@ class _Build:
             self.records[source.address] = record
 
     def _publish(self, work: Work, ledger: Ledger) -> None:
-        check_filled(work.dataset, ledger.missing(), self.recipe)
+        try:
+            check_filled(work.dataset, ledger.missing(), self.recipe)
+        except UserError:  # of parts that are all there: going on with them ends here again
+            shutil.rmtree(self.folder)
+            raise
         for leftover in self.store.rglob("*.partial"):  # of workers that were killed
             leftover.unlink()
         sources = [ledger.inputs[address] for address in sorted(ledger.inputs)]

@@ -40,7 +40,11 @@ TABLES = {
         {},
         "station 'x' has the coordinates nan, 10",
     ),
-    "moves": ([ROWS[0], ROWS[1].replace("50,", "53,")], {}, "'lat' of one station changes"),
+    "moves": (
+        [ROWS[0], ROWS[1].replace("50,", "53,")],
+        {},
+        "line 3: 'lat' of the station 'x' changes from 50 to 53",
+    ),
     "nameless": ([ROWS[0], ROWS[1].replace("x", " ")], {}, "line 3: the station has no name"),
     "far future": ([ROWS[0], ROWS[1].replace("2024", "2920")], {}, "beyond 1678 to 2261"),
     "too wide": ([*ROWS, "2024-01-01T02:00,x,50,10,5,1,9"], {}, "line 4 has 7 fields and there"),
@@ -63,8 +67,8 @@ def test_a_table_of_stations(case: str, tmp_path: Path) -> None:
 HOURLY = {"resample": {"every": "1h", "rule": "last"}}
 OPTIONS = {
     "renamed to one": ({"rename": {"a": "v", "b": "v"}}, "two columns are renamed to 'v'"),
-    "drop": ({"drop": ["c"]}, "'drop' names no column 'c'"),
-    "compass": ({"compass": ["bb"]}, "'compass' names no column 'bb': did you mean"),
+    "drop": ({"drop": ["c"]}, "'drop' in a source: no file has a column 'c'"),
+    "compass": ({"compass": ["bb"]}, "no file has a column 'bb': did you mean"),
     "time format": ({"time_format": "%Q"}, "'time_format: %Q' is none"),
     "zone": ({"zone": "Mars/Olympus"}, "'zone: Mars/Olympus' is no time zone"),
     "pattern": (HOURLY | {"parameter_from_name": "("}, r"'\(' is no regular expression"),
@@ -105,7 +109,7 @@ def test_two_files_that_contradict_each_other(tmp_path: Path) -> None:
         "telemetry_csv",
         {"sources": [source]},
         tmp_path,
-        "two files hold the station 'x' at 2024-01-01 01:00:00 with different values of 'a'",
+        "station 'x', 'a': the time 2024-01-01 01:00:00 is there twice, in two files",
     )
 
 

@@ -81,6 +81,15 @@ class Dates(Strict):
     frequency: str | None = None
     missing: list[DateText] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _forwards(self) -> "Dates":
+        length = min(len(self.start), len(self.end))  # 2001-05 to 2001 ends with the year
+        if self.end[:length] < self.start[:length]:
+            raise ValueError(
+                f"the dates begin at {self.start} and end before, at {self.end}: exchange them"
+            )
+        return self
+
 
 class Output(Strict):
     """How the store lies on disk.

@@ -1,15 +1,15 @@
 """Tables of time series, as a recipe names them: telemetry, and records of stations."""
 
+import re
 from typing import Annotated, Any, Literal
 
 import pandas as pd
 from pandas.tseries.frequencies import to_offset
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from climbench.recipes.strict import Strict
 
 Rule = Literal["mean", "last", "nearest", "min", "max", "sum"]
-Place = tuple[float, float, float | None]
 
 
 def nanoseconds(step: str) -> int:
@@ -37,6 +37,44 @@ def _is_step(text: str) -> str:
     if step <= 0:
         raise ValueError(f"'{text}' is no step: it must be longer than nothing")
     return text
+
+
+def _is_pattern(text: str) -> str:
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise ValueError(f"'{text}' is no regular expression: {error}") from error
+    if not groups:
+        raise ValueError(f"'{text}' has no group in brackets, which is the name: write one")
+    return text
+
+
+def _differ(names: list[str]) -> list[str]:
+    again = [name for name in names if names.count(name) > 1]
+    if again:
+        raise ValueError(f"'names' has '{again[0]}' twice: give each column a name of its own")
+    return names
+
+
+def _is_place(value: Any) -> Any:
+    if not isinstance(value, list | tuple) or len(value) != 3:
+        raise ValueError(
+            f"{value} is no place: write latitude, longitude and altitude (null where unknown)"
+        )
+    return value
+
+
+def _are_three(value: Any) -> Any:
+    if value is not None and (not isinstance(value, list | tuple) or len(value) != 3):
+        raise ValueError(
+            f"'place_columns' is {value}: name three, of latitude, longitude and altitude"
+        )
+    return value
+
+
+Pattern = Annotated[str, AfterValidator(_is_pattern)]
+"""A regular expression, whose first group is a name."""
+Place = Annotated[tuple[float, float, float | None], BeforeValidator(_is_place)]
 
 
 class Resample(Strict):
@@ -130,9 +168,9 @@ class Stations(Strict):
     """
 
     column: str | None = None
-    from_name: str | None = None
+    from_name: Pattern | None = None
     places: dict[str, Place] = Field(default_factory=dict)
-    place_columns: tuple[str, str, str] | None = None
+    place_columns: Annotated[tuple[str, str, str] | None, BeforeValidator(_are_three)] = None
     list: str | None = None
     list_local: str | None = None
     names: tuple[str, ...] | None = None
@@ -207,9 +245,9 @@ class Tables(Strict):
     time: str | list[str] | None = None
     time_format: str | None = None
     zone: str = "UTC"
-    separator: str | None = None
+    separator: Annotated[str, Field(min_length=1)] | None = None
     decimal: Literal[".", ","] = "."
-    names: list[str] | None = None
+    names: Annotated[list[str], AfterValidator(_differ)] | None = None
     skip_rows: Annotated[int, Field(ge=0)] = 0
     units_row: bool = False
     units: dict[str, str] = Field(default_factory=dict)
@@ -224,7 +262,7 @@ class Tables(Strict):
     duplicates: Literal["refuse", "first", "last"] = "refuse"
     parameter: str | None = None
     value: str | None = None
-    parameter_from_name: str | None = None
+    parameter_from_name: Pattern | None = None
     stations: Stations | None = None
     resample: Resample | None = None
 

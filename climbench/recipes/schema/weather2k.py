@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from climbench.recipes.dates import DateText
 from climbench.recipes.strict import Strict
 
 
@@ -33,7 +34,7 @@ class Weather2K(Strict):
     mirrors: list[str] = Field(default_factory=list)
     sha256: dict[str, str] = Field(default_factory=dict)
     md5: dict[str, str] = Field(default_factory=dict)
-    start: str = "2017-01-01"
+    start: DateText = "2017-01-01"
     variables: list[str] | None = None
-    stations: list[Annotated[int, Field(ge=0)]] | None = None
+    stations: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     missing: list[float] = Field(default_factory=list)

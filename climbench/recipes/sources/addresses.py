@@ -42,7 +42,7 @@ def locate(source: Files, dates: Dates | None, surroundings: Surroundings) -> li
     located = []
     for pattern in as_list(source.address):
         for address in _per_date(pattern, dates, by_date):
-            located += _expand(address)
+            located += _expand(address, as_list(source.local or []) if root is None else [])
     return located
 
 
@@ -141,11 +141,19 @@ def _glob(root: Path, patterns: list[str]) -> list[Path]:
     return [path for pattern in patterns for path in sorted(root.glob(pattern))]
 
 
-def _expand(address: str) -> list[tuple[str, str]]:
-    """Return the objects behind one address or glob, remote or not."""
+def _expand(address: str, local: list[str]) -> list[tuple[str, str]]:
+    """Return the objects behind one address or glob, remote or not.
+
+    ``local`` says what a folder would have to hold that the caller could still name.
+    """
     if "://" not in address:
-        local = Path(address).expanduser()
-        paths = sorted(Path(local.anchor).glob(str(local.relative_to(local.anchor))))
+        path = Path(address).expanduser()
+        paths = sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor))))
+        if not paths and local:
+            raise UserError(
+                f"no file matches {address}, and nothing of it can be downloaded: give the folder "
+                f"that holds {', '.join(local)} as data_root."
+            )
         if not paths:
             raise UserError(f"no file matches {address}.")
         return [(one.name, str(one)) for one in paths]

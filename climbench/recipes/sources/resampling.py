@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from climbench.recipes.schema.tables import Rule
-from climbench.recipes.sources.table_columns import Column
+from climbench.recipes.sources.overlapping import Part
 
 BLOCK = 1_000_000  # samples that are held at a time
 LEAST_VECTOR = 1e-6  # length of a mean direction, of unit vectors
@@ -29,7 +29,7 @@ class Axis:
 
 
 def resampled(
-    parts: Sequence[tuple[Column, Column]],
+    parts: Sequence[Part],
     axis: Axis,
     rule: Rule,
     valid: float,
@@ -67,10 +67,13 @@ def resampled(
             some = values[block].astype(np.float64)
             state.add(time[block], np.exp(1j * np.deg2rad(some)) if mean_of_angles else some)
     found = state.result(valid * _expected(parts, axis.step) if valid else 0.0)
-    return (_direction(found) if mean_of_angles else found).astype(np.float32)
+    if not mean_of_angles:
+        return np.asarray(found, dtype=np.float32)
+    degrees = _direction(found).astype(np.float32)
+    return np.where(degrees == 360, np.float32(0), degrees)  # rounded up from just below
 
 
-def _expected(parts: Sequence[tuple[Column, Column]], step: int) -> float:
+def _expected(parts: Sequence[Part], step: int) -> float:
     """Return how many samples the usual step of a parameter gives in a step of the axis."""
     for time, values in parts:
         moments = time[:LOOK][np.isfinite(values[:LOOK])]

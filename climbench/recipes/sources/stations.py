@@ -18,9 +18,23 @@ ATTRIBUTES = {
 
 
 def with_places(
-    dataset: xr.Dataset, places: Mapping[str, Sequence[float | None]], where: str
+    dataset: xr.Dataset,
+    places: Mapping[str, Sequence[float | None]],
+    where: str,
+    mend: str = "give them in 'stations.places'",
 ) -> xr.Dataset:
     """Return a dataset with latitude, longitude and altitude of each station.
+
+    Parameters
+    ----------
+    dataset
+        Along ``station``.
+    places
+        By name.
+    where
+        Name of the file, for errors.
+    mend
+        What the user can do about coordinates that are none.
 
     Raises
     ------
@@ -42,7 +56,7 @@ def with_places(
         if not (abs(latitude) <= 90 and abs(longitude) <= 360):
             raise UserError(
                 f"{where}: station '{name}' has the coordinates {latitude:g}, {longitude:g}, which "
-                "are no latitude and longitude: give them in 'stations.places'."
+                f"are no latitude and longitude: {mend}."
             )
     columns = zip(ATTRIBUTES.items(), table.T, strict=True)
     return dataset.assign_coords(

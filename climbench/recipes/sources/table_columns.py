@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,18 +16,17 @@ from climbench.errors import UserError, nearest
 from climbench.recipes.dates import stamps
 from climbench.recipes.downloads.cache import made_once
 from climbench.recipes.schema.tables import Tables
+from climbench.recipes.sources.table_places import Whereabouts
 from climbench.recipes.sources.table_rows import (
     blocks,
     numbers,
-    time_columns,
-    times,
     units_of,
     unpacked,
 )
+from climbench.recipes.sources.table_times import time_columns, times
 from climbench.store.provenance import file_sha256
 
-FORMAT = 2  # of the columns on disk
-STANDS_STILL = (0.01, 0.02, 50.0)  # degrees and m: about a kilometre, for digits that were cut
+FORMAT = 3  # of the columns on disk
 
 
 @dataclass(frozen=True)
@@ -82,10 +81,11 @@ class Series:
 
 @dataclass(frozen=True)
 class Table:
-    """A file as columns: its series, and the units that it gives."""
+    """A file as columns: its series, the units that it gives, and the names of all columns."""
 
     series: tuple[Series, ...]
     units: dict[str, str]
+    names: frozenset[str]
 
 
 def columns_of(path: Path, where: str, source: Tables, folder: Path) -> Table:
@@ -97,6 +97,8 @@ def columns_of(path: Path, where: str, source: Tables, folder: Path) -> Table:
         If the file is empty, has one row, a column of text or without any value, or a clock that
         goes backwards or stands still.
     """
+    if path.is_dir():
+        raise UserError(f"{where} is a folder: name the tables in it.")
     options = json.dumps(source.model_dump(mode="json"), sort_keys=True)
     key = hashlib.sha256(f"{FORMAT} {where} {options} {file_sha256(path)}".encode()).hexdigest()
     place = folder / f"table-{key[:20]}"
@@ -115,7 +117,7 @@ def _read(folder: Path) -> Table:
         time = Column(folder / f"{number}.time", np.dtype("<i8"), shape)
         place = tuple(entry["place"]) if entry["place"] else None
         series.append(Series(entry["station"], place, time, named))
-    return Table(tuple(series), index["units"])
+    return Table(tuple(series), index["units"], frozenset(index["names"]))
 
 
 class _Converter:
@@ -126,12 +128,16 @@ class _Converter:
         self.series: dict[tuple[str, str], dict[str, Any]] = {}
         self.zones: set[str] = set()
         self.last: dict[tuple[str, str], int] = {}
+        self.places = Whereabouts(where, source)
+        self.names: list[str] = []
+        self.labels: dict[str, str] = {}
 
     def run(self) -> None:
         """Read all rows, put them in order and write down what there is."""
         rows = 0
         for frame in blocks(self.path, self.where, self.source):
             rows += len(frame)
+            self.names = [str(name) for name in frame.columns]
             if len(frame):
                 self._add(frame)
         if rows < 2 and self.source.stations is None:
@@ -141,6 +147,7 @@ class _Converter:
         entries = []
         for number, entry in enumerate(self.series.values()):
             entry["samples"] = self._in_order(number, entry)
+            entry["place"] = self.places.found.get(entry["station"])
             entries.append(entry)
         if self.source.stations is None:
             self._refuse_empty(entries)
@@ -148,11 +155,12 @@ class _Converter:
             raise UserError(
                 f"{self.where} has {rows or 'no'} row{'s' * (rows != 1)}: a series needs two."
             )
-        index = {"series": entries, "units": self._units()}
+        index = {"series": entries, "units": self._units(), "names": self.names}
         (self.folder / "index.json").write_text(json.dumps(index))
 
     def _units(self) -> dict[str, str]:
-        given = {**units_of(self.path, self.where, self.source), **self.source.units}
+        letters = dict.fromkeys(self.source.compass, "degree")
+        given = {**letters, **units_of(self.path, self.where, self.source), **self.source.units}
         return {self.source.rename.get(name, name): unit for name, unit in given.items()}
 
     def _add(self, frame: pd.DataFrame) -> None:
@@ -165,8 +173,9 @@ class _Converter:
                 named = {parameter: numbers(part, value, self.where, self.source)}
             else:
                 named = self._parameters(part)
+            self.places.add(station, part)
             if (station, parameter) not in self.series:
-                entry = {"station": station, "place": self._place(part), "columns": list(named)}
+                entry = {"station": station, "columns": list(named)}
                 self.series[station, parameter] = entry
             number = list(self.series).index((station, parameter))
             self._append(f"{number}.time", moments[rows].astype("<i8"))
@@ -214,23 +223,32 @@ class _Converter:
                 source.variables is None or not source.parameter or texts[-1] in source.variables
             )
             if self._is_wanted(name) and wanted:
-                label = source.rename.get(texts[-1], texts[-1]) if source.parameter else ""
+                label = self._label(texts[-1]) if source.parameter else ""
                 yield (name, label), np.sort(np.asarray(found))
+
+    def _label(self, parameter: str) -> str:
+        """Return what a parameter is called in the store."""
+        label = self.source.rename.get(parameter, parameter)
+        if self.labels.setdefault(label, parameter) != parameter:
+            raise UserError(
+                f"{self.where}: '{self.labels[label]}' and '{parameter}' are both renamed to "
+                f"'{label}': correct 'rename', or name one in 'variables'."
+            )
+        return label
 
     def _is_wanted(self, station: str) -> bool:
         chosen = self.source.stations.names if self.source.stations else None
         return chosen is None or station in chosen
 
     def _from_name(self, pattern: str) -> str:
-        try:
-            found = re.search(pattern, self.where.rsplit("/", 1)[-1])
-            names = re.compile(pattern).groups
-        except re.error as error:
-            raise UserError(f"'{pattern}' is no regular expression: {error}.") from error
-        if names == 0:
-            raise UserError(f"'{pattern}' has no group in brackets, which is the name: write one.")
+        found = re.search(pattern, self.where.rsplit("/", 1)[-1])
         if found is None:
             raise UserError(f"{self.where}: its name has nothing like '{pattern}'.")
+        if not found[1]:
+            raise UserError(
+                f"{self.where}: its name has nothing where '{pattern}' has brackets: correct the "
+                "pattern, or call the file otherwise."
+            )
         return found[1]
 
     def _names(self, frame: pd.DataFrame) -> list[str]:
@@ -244,11 +262,6 @@ class _Converter:
             return source.variables
         if source.packed:
             return []
-        for option in ("drop", "compass"):
-            for name in getattr(source, option):
-                if name not in frame:
-                    hint = nearest(name, map(str, frame.columns))
-                    raise UserError(f"{self.where}: '{option}' names no column '{name}': {hint}")
         left_out = {*source.drop, *time_columns(frame, self.where, source)}
         if stations:
             left_out |= {stations.column or "", *(stations.place_columns or ())}
@@ -256,7 +269,7 @@ class _Converter:
 
     def _parameters(self, frame: pd.DataFrame) -> dict[str, NDArray[np.float32]]:
         source = self.source
-        found = {}
+        found: dict[str, NDArray[np.float32]] = {}
         pattern = source.parameter_from_name
         for name in self._names(frame):
             values = numbers(frame, name, self.where, source)
@@ -265,34 +278,21 @@ class _Converter:
                 values[~good] = np.nan
             label = self._from_name(pattern) if pattern else name
             renamed = source.rename.get(label, label)
-            if renamed in found:
-                raise UserError(
-                    f"{self.where}: two columns are renamed to '{renamed}': correct 'rename', or "
-                    "leave one out with 'drop'."
-                )
+            self._refuse_second(renamed, found)
             found[renamed] = values
         for name, packed in source.packed.items():
+            self._refuse_second(name, found)
             found[name] = unpacked(frame, packed, self.where)
         if not found:
             raise UserError(f"{self.where} has no column of numbers beside the time.")
         return found
 
-    def _place(self, frame: pd.DataFrame) -> list[float] | None:
-        stations = self.source.stations
-        if stations is None or stations.place_columns is None:
-            return None
-        for column in stations.place_columns:
-            if column not in frame:
-                hint = nearest(column, map(str, frame.columns))
-                raise UserError(f"{self.where} has no column '{column}' for the place: {hint}")
-        columns = [numbers(frame, c, self.where, self.source) for c in stations.place_columns]
-        for name, values, most in zip(stations.place_columns, columns, STANDS_STILL, strict=False):
-            if np.nanmax(np.abs(values - values[0]), initial=0.0) > most:
-                raise UserError(
-                    f"{self.where}: '{name}' of one station changes: give its place in "
-                    "'stations.places', or two stations two names."
-                )
-        return [float(values[0]) for values in columns]
+    def _refuse_second(self, name: str, found: Iterable[str]) -> None:
+        if name in found:
+            raise UserError(
+                f"{self.where}: two columns are renamed to '{name}': correct 'rename', or leave "
+                "one out with 'drop'."
+            )
 
     def _check_clock(
         self, key: tuple[str, str], moments: NDArray[np.int64], rows: pd.DataFrame

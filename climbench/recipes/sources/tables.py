@@ -1,9 +1,7 @@
 """Tables of time series as a source: series ``[time]``, or records of stations."""
 
 import hashlib
-import json
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,23 @@ import xarray as xr
 from climbench.errors import UserError, nearest
 from climbench.metrics.circular import DEGREES
 from climbench.recipes.dates import within
-from climbench.recipes.downloads import fetch, fetch_all, shown
+from climbench.recipes.downloads import fetch_all, shown
 from climbench.recipes.downloads.cache import UNPACKED, made_once
 from climbench.recipes.schema import Dates, Files, Recipe
 from climbench.recipes.schema.tables import Tables, nanoseconds
 from climbench.recipes.sources.addresses import locate, wanted
 from climbench.recipes.sources.archives import is_packed, members
 from climbench.recipes.sources.combining import along_time
+from climbench.recipes.sources.overlapping import in_order
 from climbench.recipes.sources.resampling import Axis, resampled
 from climbench.recipes.sources.source import Input, Opened, Surroundings
-from climbench.recipes.sources.stations import Places, twins, with_places
+from climbench.recipes.sources.stations import twins, with_places
 from climbench.recipes.sources.table_columns import Column, Series, Table, columns_of
+from climbench.recipes.sources.table_places import of_files, places_of
 
 CHUNK = 500_000  # samples of a dask chunk
 NANOSECONDS_PER_HOUR = 3.6e12
+FORMAT = 2  # of the series on disk
 LONGEST = 200_000_000  # times of an axis, beyond which a wrong date is likelier
 
 Named = tuple[str, Table]
@@ -64,6 +65,8 @@ def open_tables(source: Tables, recipe: Recipe, surroundings: Surroundings) -> O
         Input(name, path, hours=_span(table))
         for (name, table), (_, path) in zip(tables, parts, strict=True)
     ]
+    if not unread:
+        _check_names(source, [table for _, table in tables])
     if source.resample is None:
         dataset = along_time([(name, _as_they_are(table)) for name, table in tables])[1]
         if recipe.dates is not None:
@@ -71,6 +74,16 @@ def open_tables(source: Tables, recipe: Recipe, surroundings: Surroundings) -> O
     else:
         dataset = _on_axis(tables, source, recipe.dates, surroundings, folder)
     return Opened(dataset, (*inputs, *unread))
+
+
+def _check_names(source: Tables, tables: Sequence[Table]) -> None:
+    """Refuse columns to be left out, or to be read as letters, that no file has."""
+    names = {name for table in tables for name in table.names}
+    for option in ("drop", "compass"):
+        for name in getattr(source, option):
+            if name not in names:
+                hint = nearest(name, names)
+                raise UserError(f"'{option}' in a source: no file has a column '{name}': {hint}")
 
 
 def _span(table: Table) -> tuple[float, float] | None:
@@ -117,7 +130,7 @@ def _on_axis(
                 f"{tables[0][0]} has no station '{name}': correct stations.names, or name the "
                 "file that has it."
             )
-    axis = _axis(tables, source, dates)
+    axis = _axis(tables, source, dates, whole=not surroundings.peek)
     stations = list(series) if source.stations else [""]
     parameters = list(
         dict.fromkeys(n for found in series.values() for one in found for n in one.columns)
@@ -129,7 +142,7 @@ def _on_axis(
                 raise UserError(f"resample.rules: there is no parameter '{name}': {hint}")
     marks = [str(one.time.path) for found in series.values() for one in found]
     options = source.model_dump_json()
-    key = hashlib.sha256(f"{marks} {axis} {options}".encode()).hexdigest()
+    key = hashlib.sha256(f"{FORMAT} {marks} {axis} {options}".encode()).hexdigest()
     place = folder / f"series-{key[:20]}"
 
     units = {name: unit for _, table in tables for name, unit in table.units.items()}
@@ -154,23 +167,31 @@ def _on_axis(
         return dataset
     dataset = dataset.assign_coords(station=stations)
     where = ", ".join(sorted({name for name, _ in tables})[:2])
-    places: Places = {s: one.place for s, found in series.items() for one in found if one.place}
-    dataset = with_places(dataset, _places(source, places, surroundings), where)
+    places = of_files(((f, one.station, one.place) for f, t in tables for one in t.series), source)
+    dataset = with_places(dataset, places_of(source, places, surroundings), where)
     return twins(dataset)
 
 
-def _axis(tables: Sequence[Named], source: Tables, dates: Dates | None) -> Axis:
-    """Return the axis: over the dates of the recipe, or over all samples."""
+def _axis(tables: Sequence[Named], source: Tables, dates: Dates | None, *, whole: bool) -> Axis:
+    """Return the axis: over the dates of the recipe, or over all samples.
+
+    Where ``whole`` is false these are not all tables, and dates may lie beyond them.
+    """
     if source.resample is None:
         raise ValueError("tables without 'resample' have no common axis")
     step = nanoseconds(source.resample.every)
+    spans = [one.time[[0, -1]] for _, t in tables for one in t.series if one.time.shape[0]]
+    if whole and not spans:
+        raise UserError(f"{tables[0][0]} has no rows of what is wanted: look at 'stations'.")
     if dates is not None:
-        end = pd.Period(dates.end).end_time if len(dates.end) <= 10 else pd.Timestamp(dates.end)
-        first, last = pd.Timestamp(dates.start).value, end.as_unit("ns").value
+        first, last = _ends(dates)
+        if whole and (first > np.max(spans) or last < np.min(spans)):
+            reach = [str(pd.Timestamp(int(end))) for end in (np.min(spans), np.max(spans))]
+            raise UserError(
+                f"no time lies between {dates.start} and {dates.end}: the tables reach from "
+                f"{reach[0]} to {reach[1]}."
+            )
     else:
-        spans = [one.time[[0, -1]] for _, t in tables for one in t.series if one.time.shape[0]]
-        if not spans:
-            raise UserError(f"{tables[0][0]} has no rows of what is wanted: look at 'stations'.")
         first, last = int(np.min(spans)), int(np.max(spans))
         last = -(-last // step) * step
     start = -(-first // step) * step
@@ -183,39 +204,25 @@ def _axis(tables: Sequence[Named], source: Tables, dates: Dates | None) -> Axis:
     return Axis(start, step, size)
 
 
+def _ends(dates: Dates) -> tuple[int, int]:
+    """Return the first and last moment of the dates, ns since 1970."""
+    try:
+        end = pd.Period(dates.end).end_time if len(dates.end) <= 10 else pd.Timestamp(dates.end)
+        return pd.Timestamp(dates.start).as_unit("ns").value, end.as_unit("ns").value
+    except ValueError as error:  # 2001-02-30, or beyond the years of nanoseconds
+        raise UserError(
+            f"dates {dates.start} to {dates.end}: one of the two is no date of the years 1678 to "
+            "2261: correct it."
+        ) from error
+
+
 def _by_station(tables: Sequence[Named]) -> dict[str, list[Series]]:
-    """Return the series of each station, in the order of their times."""
+    """Return the series of each station, in the order of the files."""
     found: dict[str, list[Series]] = {}
     for _, table in tables:
         for one in table.series:
             found.setdefault(one.station, []).append(one)
-    for several in found.values():
-        several.sort(key=lambda one: int(one.time[0]) if one.time.shape[0] else 0)
-        for one, other in pairwise(several):
-            _refuse_contradiction(one, other)
     return found
-
-
-def _refuse_contradiction(one: Series, other: Series) -> None:
-    """Refuse two parts of a station's record that give a time different values.
-
-    Raises
-    ------
-    UserError
-        With the station and the first such time.
-    """
-    if not (one.time.shape[0] and other.time.shape[0]) or one.time[-1] < other.time[0]:
-        return
-    common, first, second = np.intersect1d(one.time[:], other.time[:], return_indices=True)
-    for name in one.columns.keys() & other.columns.keys() if common.size else ():
-        left, right = one.columns[name][first], other.columns[name][second]
-        differs = np.isfinite(left) & np.isfinite(right) & (left != right)
-        if differs.any():
-            stamp = pd.Timestamp(int(common[differs][0]))
-            raise UserError(
-                f"two files hold the station '{one.station}' at {stamp} with different values of "
-                f"'{name}': leave one of them out."
-            )
 
 
 def _write(
@@ -238,39 +245,8 @@ def _write(
         )
     whole = np.memmap(path, "<f4", "w+", shape=(axis.size, len(stations)))
     for at, station in enumerate(stations):
-        parts = [(one.time, one.columns[name]) for one in series[station] if name in one.columns]
+        found = [(one.time, one.columns[name]) for one in series[station] if name in one.columns]
+        what = f"station '{station}', '{name}'" if station else f"'{name}'"
+        parts = in_order(found, source.duplicates, what)
         whole[:, at] = resampled(parts, axis, rule, source.resample.valid, angle=angle)
     whole.flush()
-
-
-def _places(source: Tables, of_tables: Places, surroundings: Surroundings) -> Places:
-    """Return where the stations are: as the tables, a list or the recipe say, the last first."""
-    stations = source.stations
-    if stations is None:
-        return {}
-    listed: Places = {}
-    if stations.list is not None:
-        root = surroundings.data_root
-        if root is not None and stations.list_local is not None:
-            path = Path(root, stations.list_local)
-        else:
-            path = Path(fetch(stations.list, surroundings.downloads))
-        listed = _listed(path, stations.list)
-    return {**of_tables, **listed, **stations.places}
-
-
-def _listed(path: Path, where: str) -> Places:
-    """Return the places of a list of stations as Meteostat has it."""
-    try:
-        import gzip
-
-        content = path.read_bytes()
-        entries = json.loads(gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content)
-        return {
-            str(entry["id"]): tuple(
-                entry["location"].get(key) for key in ("latitude", "longitude", "elevation")
-            )
-            for entry in entries
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{where} is no list of stations with 'id' and 'location'.") from error

@@ -96,7 +96,12 @@ def open_weather2k(source: Weather2K, recipe: Recipe, surroundings: Surroundings
         )
     step, factors = VERSIONS[whole.shape[1]]
     shape = (whole.shape[2], whole.shape[0])
-    time = pd.date_range(source.start, periods=shape[0], freq=step, unit="ns")
+    try:
+        time = pd.date_range(source.start, periods=shape[0], freq=step, unit="ns")
+    except ValueError as error:  # 2017-02-30, or beyond the year 2261
+        raise UserError(
+            f"{where}: {shape[0]} times cannot begin at {source.start}: correct 'start'."
+        ) from error
     for chosen in source.variables or ():
         if chosen not in factors:
             raise UserError(f"{where} has no factor '{chosen}': {nearest(chosen, factors)}")
@@ -109,11 +114,12 @@ def open_weather2k(source: Weather2K, recipe: Recipe, surroundings: Surroundings
             fields[factor] = (("time", "station"), lazy, {"units": UNITS[factor]})
     labels = [str(number) for number in range(shape[1])]
     dataset = xr.Dataset(fields, {"time": time, "station": labels})
-    dataset = with_places(dataset, _places(whole, where), where)
     if source.stations is not None:
         if max(source.stations) >= shape[1]:
             raise UserError(f"{where} has the stations 0 to {shape[1] - 1}: correct 'stations'.")
         dataset = dataset.isel(station=source.stations)
+    mend = "leave the station out with 'stations', or fetch the array again"
+    dataset = with_places(dataset, _places(whole, where), where, mend)
     if recipe.dates is not None:
         dataset = within(dataset, recipe.dates.start, recipe.dates.end)
     if not surroundings.peek:
