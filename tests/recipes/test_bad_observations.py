@@ -199,7 +199,13 @@ W2K = {
     "no stations": (weather2k(stations=0), {}, r"shape \(0, 13, 48\)"),
     "text": (weather2k().astype("U3"), {}, "of <U3: Weather2K has numbers"),
     "no value": (without(4), {}, "'t' has no value at any time"),
-    "no place": (without(0), {}, "station '0' has the coordinates nan, 116.4"),
+    "no place": (
+        without(0),
+        {},
+        "'0' has the coordinates nan, 116.4, which .*: leave the station out with 'stations'",
+    ),
+    "no start": (weather2k(), {"start": "2017-02-30"}, "cannot begin at 2017-02-30: correct"),
+    "no stations wanted": (weather2k(), {"stations": []}, "at least 1 item"),
     "unknown": (weather2k(), {"stations": [7]}, "has the stations 0 to 2: correct 'stations'"),
     "factor": (weather2k(), {"variables": ["tt"]}, "no factor 'tt': did you mean 't'"),
 }

@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import xarray as xr
 from rich.console import Console
 
+from climbench.cli import run_verb
 from climbench.errors import UserError
 from climbench.recipes import build, load_recipe
 from climbench.recipes.schema import Recipe
@@ -216,6 +218,32 @@ def test_both_versions_of_weather2k(tmp_path: Path, factors: int, step: str, hum
     np.testing.assert_array_equal(store["rh"].values, data[:, humidity].T)
     np.testing.assert_allclose(store["t"].values, data[:, 4].T + 273.15, rtol=1e-6)
     assert store["altitude"].values.tolist() == [31, 5, 3650]
+
+
+def test_a_station_of_weather2k_without_a_place_can_be_left_out(tmp_path: Path) -> None:
+    data = weather2k(tmp_path, 13)
+    data[1, :3] = np.nan
+    np.save(tmp_path / "weather2k/data.npy", data)
+    source = load_recipe("weather2k").sources[0].model_dump() | {"stations": [0, 2]}
+    recipe = load_recipe("weather2k", {"statistics": {"period": None}, "sources": [source]})
+    assert built(recipe, tmp_path / "stores", tmp_path)["station"].values.tolist() == ["0", "2"]
+
+
+def test_a_copy_in_weather2k_is_one_plain_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = weather2k(tmp_path, 13, times=600)
+    data[2, 3:] = data[0, 3:]
+    np.save(tmp_path / "weather2k/data.npy", data)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+    words = ["recipe=weather2k", f"data_root={tmp_path}", "statistics.period=null"]
+    with pytest.warns(UserWarning, match="share one record") as said:
+        assert run_verb("build", words) == 0
+    (one,) = [one for one in said if "share one record" in str(one.message)]
+    line = warnings.formatwarning(one.message, one.category, one.filename, one.lineno)
+    assert line.startswith("climbench: stations that share one record: 0 and 2 (ap, t")
+    assert line.endswith(": keep them on one side of a split.\n") and line.count("\n") == 1
 
 
 def test_weather2k_of_another_shape_is_refused(tmp_path: Path) -> None:

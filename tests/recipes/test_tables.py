@@ -1,5 +1,6 @@
 """Telemetry out of tables as they come: gaps, clocks, sentinels, commas, zones."""
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,12 @@ BAD = {
     "no header": ("2024-01-01,1,2\n2024-01-02,3,4\n", {}, "a.csv has no header: its first line"),
     "infinite": ("t,a\n2024-01-01,1\n2024-01-02,1e400\n", {}, "line 3: column 'a' holds the text"),
     "too large": ("t,a\n2024-01-01,1\n2024-01-02,1e39\n", {}, "line 3: column 'a' holds 1e39"),
+    "a page": ("<!DOCTYPE html>\n<p>a,b</p>\n", {}, "a.csv is a web page and no table"),
+    "decimal commas": ("t;a\n2024-01-01;1,5\n", {}, "line 2: column 'a' holds the text '1,5': of"),
+    "decimal points": ("t;a\n2024-01-01;10.5\n", {"decimal": ","}, "leave out 'decimal'"),
+    "seconds": ("t,a\n1,1\n1e20,2\n", {"time_format": "unix"}, "line 3: '1e20' is no time"),
+    "no separator": (PLAIN, {"separator": ""}, "at least 1 character"),
+    "names twice": (PLAIN, {"names": ["t", "a", "a"]}, "'names' has 'a' twice"),
     "not a step": (PLAIN, {"resample": {"every": "1month"}}, "no step of a fixed length"),
 }
 
@@ -254,6 +261,34 @@ def test_bad_input_is_one_sentence(telemetry: Build, case: str) -> None:
         telemetry({"a.csv": text}, **options)
     assert sentence in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+ROWS = "".join(
+    f"2024-01-01T{n // 60:02d}:{n % 60:02d},{n * 7919 % 1000 / 7}\n" for n in range(1440)
+)
+PACKED = gzip.compress(f"t,a\n{ROWS}".encode())
+DAMAGED = {
+    "cut": (PACKED[: len(PACKED) // 2], "a.csv is a damaged gzip file"),
+    "junk": (b"\x1f\x8b" + bytes(range(200)), "a.csv is a damaged gzip file"),
+    "sum": (PACKED[:-6] + b"abcdef", "a.csv is a damaged gzip file"),
+    "nothing": (gzip.compress(b""), "a.csv is empty"),
+    "zeros": (bytes(5000), "a.csv is no text in UTF-8"),
+    "Latin-1": (ONE.encode() + b"2024-01-02,\xb0\n", "a.csv is no text in UTF-8"),
+}
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_damaged_bytes_are_one_sentence(telemetry: Build, case: str) -> None:
+    content, sentence = DAMAGED[case]
+    with pytest.raises(UserError, match=sentence) as caught:
+        telemetry({"a.csv": content})
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_called_as_a_table_is_named(telemetry: Build, tmp_path: Path) -> None:
+    (tmp_path / "archive/b.csv").mkdir(parents=True)
+    with pytest.raises(UserError, match=r"b.csv is a folder"):
+        telemetry({"a.csv": PLAIN})
 
 
 def test_a_truncated_parquet_file_is_named(telemetry: Build) -> None:
