@@ -286,7 +286,8 @@ def animation(
 ) -> Path:
     """Write a forecast over its lead times (or an emulation over its years) as a GIF.
 
-    All frames share their colours. With a truth each frame is a :func:`comparison`.
+    All frames share their colours, those of the difference too. With a truth each frame is a
+    :func:`comparison`.
 
     Parameters
     ----------
@@ -321,9 +322,10 @@ def animation(
     frames = _frames(prediction, truth, channel, where)
     cut = [[in_region(field, region) for field in fields] for fields in frames]
     shared = with_options(field_scale([field for fields in cut for field in fields]), cmap, levels)
-    pictures = []
+    errors = [fields[0].copy(data=fields[0].values - fields[-1].values) for fields in cut]
+    own, pictures = bias_scale(errors), []
     for fields in cut:
-        figure = _frame(fields, shared, _projection(projection))
+        figure = _frame(fields, shared, own, _projection(projection))
         pictures.append(Image.open(BytesIO(_png(figure))).convert("RGB"))
     # one palette for all frames, or colours would flicker
     palette = pictures[-1].quantize(256, dither=Image.Dither.NONE)
@@ -353,13 +355,14 @@ def _frames(
     ]
 
 
-def _frame(fields: list[xr.DataArray], shared: Scale, projection: Any) -> Figure:
+def _frame(fields: list[xr.DataArray], shared: Scale, own: Scale, projection: Any) -> Figure:
     """Return the figure of one frame, which pyplot does not keep."""
     import matplotlib.pyplot as plt
 
     title = title_of(fields[0], str(fields[0].name))
     if len(fields) == 2:
-        figure = _beside(fields[1], fields[0], shared, projection, units_label(fields[1]), title)
+        figure = _beside(fields[1], fields[0], shared, projection, units_label(fields[1]), title,
+                         own.levels)  # fmt: skip
     else:
         cap = _of_pole(fields[0], projection)
         figure = map_figure(cap, shared, title, units_label(cap), projection=projection)

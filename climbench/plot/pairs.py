@@ -16,6 +16,7 @@ from climbench.plot.selecting import (
     cell_weights,
     narrowed,
     on_grid,
+    said_simulated,
     same_grid,
     shared_labels,
     title_of,
@@ -114,6 +115,7 @@ def scatter(
     steady = known.std() * told.std() == 0
     together = np.nan if steady else np.corrcoef(known, told)[0, 1]
     said = f"r = {number(float(together))}, rms difference {number(float(error))}"
+    forecast = said_simulated(forecast, target)
     several = forecast.isel(time=0, drop=True) if "time" in forecast.dims else forecast
     titled(axes, f"{title_of(several, str(forecast.name))}: {said}", 4.6)
     return axes

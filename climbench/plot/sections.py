@@ -23,7 +23,15 @@ from climbench.plot.scales import (
     field_scale,
     with_options,
 )
-from climbench.plot.selecting import narrowed, on_grid, title_of, truth_of, units_label, valid_time
+from climbench.plot.selecting import (
+    narrowed,
+    on_grid,
+    said_simulated,
+    title_of,
+    truth_of,
+    units_label,
+    valid_time,
+)
 from climbench.plot.theme import LIGHT
 
 
@@ -79,7 +87,8 @@ def section(
     else:
         mean = _section_of_fields(data, variable, where)
         if truth is not None:
-            mean = mean.copy(data=mean.values - _section_of_truth(truth, mean).values)
+            known = _section_of_truth(truth, mean)
+            mean = said_simulated(mean.copy(data=mean.values - known.values), known)
         scale = (field_scale if truth is None else bias_scale)([mean])
     scale = with_options(scale, cmap, levels)
     axes = ready(ax, 3.8)
@@ -115,7 +124,8 @@ def _section_of_truth(truth: Source, like: xr.DataArray) -> xr.DataArray:
     shared: dict[str, Any] = {"time": valid_time(like)} if "time" in target.dims else {}
     if "scenario" in target.dims:
         shared["scenario"] = like["scenario"].values[()]
-    known = on_grid(narrowed(target, shared, ("level", *CELLS))).mean("longitude").sortby("level")
+    known = on_grid(narrowed(target, shared, ("level", *CELLS)))
+    known = known.mean("longitude", keep_attrs=True).sortby("level")
     if not np.array_equal(known["level"], like["level"]):
         raise UserError("prediction and truth have different levels: choose those that both have.")
     if known.sizes["latitude"] != like.sizes["latitude"]:

@@ -94,7 +94,13 @@ def pair(
     if "time" in target.dims:
         shared["time"] = valid_time(forecast)
     target = on_grid(narrowed(target, shared, CELLS))
-    return forecast, same_grid(target, forecast)
+    return said_simulated(forecast, target), same_grid(target, forecast)
+
+
+def said_simulated(forecast: xr.DataArray, target: xr.DataArray) -> xr.DataArray:
+    """Return the prediction, marked as simulated if the truth is: its maker may not have."""
+    simulated = "true" in (forecast.attrs.get("simulated"), target.attrs.get("simulated"))
+    return forecast.assign_attrs(simulated="true") if simulated else forecast
 
 
 def truth_of(truth: Source, like: xr.DataArray) -> xr.DataArray:

@@ -17,6 +17,7 @@ from climbench.plot.selecting import (
     cell_weights,
     narrowed,
     on_grid,
+    said_simulated,
     shared_labels,
     title_of,
     truth_of,
@@ -68,6 +69,7 @@ def series_of(
     result = xr.Dataset({name: (dims, one.values) for name, one in found.items()}, {"time": steps})
     if truth is not None:
         target = truth_of(truth, field if channel is None else field.rename(channel))
+        field = said_simulated(field, target)
         known = _one_place(
             narrowed(target, shared_labels(field, target), ("time", *CELLS)), place, region
         )

@@ -181,6 +181,19 @@ def test_an_animation_has_a_frame_for_each_lead_time(tmp_path, with_truth):
         assert picture.n_frames == 2 and picture.info["duration"] == 500
 
 
+def test_all_frames_share_the_colours_of_the_difference(tmp_path):
+    growing = forecasts() + xr.DataArray([0.0, 8.0], dims="prediction_timedelta")
+    path = plot.animation(growing, truth(), tmp_path / "f.gif", "tas", time="2001-01-01")
+    with Image.open(path) as picture:
+        parts = []
+        for frame in range(2):
+            picture.seek(frame)
+            shown = np.asarray(picture.convert("RGB")).astype(int)
+            parts.append(shown[:, shown.shape[1] * 2 // 3 :])
+        early, late = (part[part.shape[0] // 2, part.shape[1] // 2] for part in parts)
+    assert np.abs(early - late).max() > 30  # an error of 2 is paler than one of 10
+
+
 def test_one_time_is_no_animation(tmp_path):
     with pytest.raises(UserError, match="nothing to animate"):
         plot.animation(truth().isel(time=[0]), path=tmp_path / "f.gif")

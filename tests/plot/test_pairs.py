@@ -177,3 +177,16 @@ def test_scenarios_of_emulators_meet_their_years():
     np.testing.assert_allclose(third, 1)
     axes = plot.series(both + 1, members, scenario="ssp585")
     np.testing.assert_allclose(axes.lines[0].get_ydata() - axes.lines[1].get_ydata(), 1)
+
+
+def test_what_is_simulated_is_called_so_even_if_only_the_truth_says_it():
+    known = truth().assign_attrs(simulated="true")
+    drawn = [
+        plot.scatter(forecasts(), known, "tas").get_title(loc="left"),
+        plot.series(forecasts(), known, "tas").get_title(loc="left"),
+        plot.comparison(forecasts(), known, "tas").get_suptitle(),
+        plot.section(layered(), "t", layered().assign_attrs(simulated="true")).get_title(
+            loc="left"
+        ),
+    ]
+    assert all("simulated" in text for text in drawn)
