@@ -52,7 +52,8 @@ class Meter:
     """
 
     def __init__(self, label: str, total: int | None, *, shown: bool = True, done: int = 0) -> None:
-        self.label, self.total, self.done, self.note = label, total, done, ""
+        self.label, self.total, self.note = label, total, ""
+        self.done: float = done
         self.shown = shown
         self._console = Console(stderr=True)
         self._first = done
@@ -69,8 +70,8 @@ class Meter:
         if self._bar is not None:
             self._bar.stop()
 
-    def advance(self, steps: int = 1, note: Callable[[], str] | None = None) -> None:
-        """Count steps that are done; a note, asked for when it is shown, stands behind them."""
+    def advance(self, steps: float = 1, note: Callable[[], str] | None = None) -> None:
+        """Count steps, or parts of one; a note, asked for when it is shown, stands behind them."""
         self.done += steps
         now = time.monotonic()
         lasting = self._console.is_jupyter or self._console.is_dumb_terminal
@@ -88,7 +89,7 @@ class Meter:
     def line(self, seconds: float) -> str:
         """Return the state after some seconds in words."""
         speed = (self.done - self._first) / seconds if seconds > 0 else 0.0
-        parts = [f"{self.label}: {self.done}" + (f" of {self.total}" if self.total else "")]
+        parts = [f"{self.label}: {int(self.done)}" + (f" of {self.total}" if self.total else "")]
         if speed > 0:
             parts.append(rate_in_words(speed))
             if self.total:
@@ -109,9 +110,7 @@ class Meter:
                 transient=True,
             )
             self._bar.start()
-            self._task = self._bar.add_task(
-                escape(self.label), total=self.total, completed=self.done, note=""
-            )
+            self._task = self._bar.add_task(escape(self.label), total=self.total, note="")
         self._bar.update(self._task, completed=self.done, note=escape(self.note))
 
 

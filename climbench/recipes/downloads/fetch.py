@@ -3,19 +3,22 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from dask.utils import format_bytes
+
 from climbench.errors import UserError
+from climbench.progress import BAR_SECONDS, Meter
 from climbench.recipes.downloads import cds, filesystems, http, hub
 from climbench.recipes.downloads.cache import evict, locked, mark_used, place
 from climbench.recipes.downloads.checksums import matches
 from climbench.recipes.downloads.credentials import check_address, shown
 from climbench.recipes.downloads.partial import Partial
 from climbench.recipes.downloads.retrying import TRIES, Interrupted, persistently
-from climbench.recipes.downloads.traffic import count
+from climbench.recipes.downloads.traffic import count, counting
 
 AT_ONCE = 4  # files; more than that, public archives take for an attack
 TRIES_OF_MANY = 2  # of one address before the next is asked
@@ -107,14 +110,30 @@ def fetch_all(wanted: Sequence[Wanted], folder: Path, at_once: int = AT_ONCE) ->
     with ThreadPoolExecutor(max(1, min(at_once, len(wanted)))) as pool:
         running = [pool.submit(_fetched, one, folder, stop) for one in wanted]
         try:
-            done, _ = wait(running, return_when=FIRST_EXCEPTION)
-            for one in done:
-                one.result()  # raises what went wrong
+            _watch(running, wanted, folder)
             return [one.result() for one in running]
         except BaseException:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _watch(running: Sequence[Future[str]], wanted: Sequence[Wanted], folder: Path) -> None:
+    """Show how much has come until all is there, or raise what went wrong."""
+    waiting = set(running)
+    with counting() as traffic, Meter("download", len(running)) as meter:
+        while waiting:
+            finished, waiting = wait(waiting, BAR_SECONDS, FIRST_EXCEPTION)
+            for one in finished:
+                one.result()
+            under_way = [w for w, one in zip(wanted, running, strict=True) if one.running()]
+            shares = sum(_partial(one, place(one.address, folder)).share for one in under_way)
+            come = len(running) - len(waiting) + shares
+            meter.advance(max(0.0, come - meter.done), lambda: format_bytes(traffic.bytes))
+
+
+def _partial(wanted: Wanted, path: Path) -> Partial:
+    return Partial(path.with_name(f"{path.name}.part"), wanted.checksum is not None)
 
 
 def _fetched(wanted: Wanted, folder: Path, stop: Event) -> str:
@@ -140,7 +159,7 @@ def _download(wanted: Wanted, path: Path, stop: Event) -> None:
 
     Where there are mirrors, nobody waits long for one of them before all have been asked.
     """
-    partial = Partial(path.with_name(f"{path.name}.part"), wanted.checksum is not None)
+    partial = _partial(wanted, path)
     addresses = [wanted.address, *wanted.mirrors]
     requests = Counter[str]()
     failures: dict[str, str] = {}

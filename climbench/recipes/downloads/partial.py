@@ -41,6 +41,12 @@ class Partial:
         """Whether all bytes are there: a run was killed right before the file got its name."""
         return self.size > 0 and self.size == self.origin.get("size")
 
+    @property
+    def share(self) -> float:
+        """Which part of the file is there, 0 to 1; 0 if nobody knows its size."""
+        size = self.origin.get("size")
+        return min(1.0, self.size / size) if size else 0.0
+
     def begin(self, origin: dict[str, Any]) -> None:
         """Throw away what is there, for the first byte of something."""
         self.path.unlink(missing_ok=True)

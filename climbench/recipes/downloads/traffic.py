@@ -47,6 +47,19 @@ _lock = Lock()
 
 
 @contextmanager
+def counting() -> Iterator[Traffic]:
+    """Count the downloads of a block."""
+    traffic = Traffic()
+    with _lock:
+        _counting.append(traffic)
+    try:
+        yield traffic
+    finally:
+        with _lock:
+            _counting[:] = [one for one in _counting if one is not traffic]
+
+
+@contextmanager
 def taking(folder: Path) -> Iterator[Traffic]:
     """Count the downloads of a block, and keep what it takes from the cache until its end.
 
@@ -56,18 +69,14 @@ def taking(folder: Path) -> Iterator[Traffic]:
         If CLIMBENCH_DOWNLOADS_LIMIT is no size.
     """
     size_limit()  # a mistake in it shall show before hours of work
-    traffic = Traffic()
-    with _lock:
-        _counting.append(traffic)
-    try:
-        with in_use(folder):
-            yield traffic
-    finally:
-        with _lock:
-            _counting[:] = [one for one in _counting if one is not traffic]
-        if traffic.requests:
-            Console(stderr=True).print(str(traffic), highlight=False)
-            evict(folder)
+    with counting() as traffic:
+        try:
+            with in_use(folder):
+                yield traffic
+        finally:
+            if traffic.requests:
+                Console(stderr=True).print(str(traffic), highlight=False)
+                evict(folder)
 
 
 def count(**increments: int) -> None:

@@ -10,12 +10,14 @@ import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from servers.faulty_http import Faults, faulty_http
 
+from climbench import progress
 from climbench.errors import UserError
 from climbench.recipes.downloads import Wanted, fetch, fetch_all, http, retrying, taking
 from climbench.recipes.downloads.cache import place
@@ -356,3 +358,17 @@ def test_whatever_goes_wrong_the_content_is_right(
         checksum = sha256(content) if checked else None
         path = fetch(f"{server.url}/a.nc", folder / "downloads", checksum=checksum)
     assert Path(path).read_bytes() == content
+
+
+def test_long_downloads_say_how_much_has_come(
+    root: Path, cache: Path, content: bytes, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    for name in ("a.nc", "b.nc"):
+        (root / name).write_bytes(content)
+    monkeypatch.setattr(progress, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(http, "TIMEOUT", (30, 2))
+    with faulty_http(root, script=["whole", "stall"]) as server:
+        fetch_all([Wanted(f"{server.url}/{name}.nc") for name in "ab"], cache)
+    lines = [one for one in capsys.readouterr().err.splitlines() if one.startswith("download: ")]
+    assert re.fullmatch(r"download: 1 of 2, .*/.*, .* left, [\d.]+ kiB", lines[0])
+    assert re.fullmatch(r"download: 2 of 2, .*, 0\.0 s left, [\d.]+ (k|M)iB", lines[-1])
