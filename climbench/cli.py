@@ -243,7 +243,3 @@ def _hydra_application(verb: str, job: Callable[[Any], float | None], overrides:
         application()
     finally:
         sys.argv = before
-
-
-if __name__ == "__main__":
-    sys.exit(main())

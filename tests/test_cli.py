@@ -16,7 +16,7 @@ from climbench.cli import main
 
 def climbench(*arguments, cwd=None):
     return subprocess.run(
-        [sys.executable, "-m", "climbench.cli", *arguments],
+        [sys.executable, "-m", "climbench", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
@@ -229,7 +229,7 @@ def test_colours_are_left_out_where_nobody_wants_them(plain):
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "60"}
     environment.pop("NO_COLOR", None)
     environment |= {"NO_COLOR": "1"} if plain else {}
-    command = [sys.executable, "-m", "climbench.cli", "list", "recipes"]
+    command = [sys.executable, "-m", "climbench", "list", "recipes"]
     with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment):
         os.close(terminal)
         text = b""

@@ -66,7 +66,7 @@ def test_an_unknown_shell_is_refused(capsys):
 )
 def test_bash_takes_what_is_offered(words, found, tmp_path):
     program = tmp_path / "climbench"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m climbench.cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m climbench "$@"\n')
     program.chmod(0o755)
     line = "climbench " + " ".join(words).replace(" = ", "=")
     quoted = " ".join(f"'{word}'" for word in ["climbench", *words])

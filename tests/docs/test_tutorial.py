@@ -58,7 +58,7 @@ def test_the_model_keeps_the_contract(folder):
 
 @pytest.mark.parametrize("words", ADDED, ids=["first", "second"])
 def test_the_commands_compose(folder, words):
-    done = run(["-m", "climbench.cli", *words, "--cfg", "job"], folder)
+    done = run(["-m", "climbench", *words, "--cfg", "job"], folder)
     assert done.returncode == 0, done.stderr
     assert "my_models.TwoConvolutions" in done.stdout
 
@@ -66,7 +66,7 @@ def test_the_commands_compose(folder, words):
 @pytest.mark.slow
 def test_the_model_is_on_the_leaderboard(folder):
     """The tutorial's command, on less weather and without the other networks."""
-    done = run(["-m", "climbench.cli", *ADDED[0], *SMALL], folder)
+    done = run(["-m", "climbench", *ADDED[0], *SMALL], folder)
     assert done.returncode == 0, done.stderr
     assert re.search(r"^two_convolutions +\d", done.stdout, flags=re.M)
     assert "two_convolutions" in shlex.join(ADDED[0])

@@ -231,7 +231,7 @@ def test_a_coordinator_that_is_stopped_takes_its_workers_along(
     data = long_archive(tmp_path / "archive", 1)
     recipe_file = write_recipe(output={"chunk": 2, "shard": 8})
     options = [f"recipe={recipe_file}", f"data_root={data}", f"stores_dir={tmp_path / 'stores'}"]
-    command = [sys.executable, "-m", "climbench.cli", "build", "workers=2", *options]
+    command = [sys.executable, "-m", "climbench", "build", "workers=2", *options]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     ledger = wait_for(lambda: next((tmp_path / "stores").glob("*.building/ledger.jsonl"), None))
     wait_for(lambda: len(ledger.read_text().splitlines()) > 3 or None)
