@@ -77,7 +77,7 @@ ONE_OF_EVERY_VERB = [
         "is an option of each model of several: write ++model.patience=...",
     ),
     (["compare", "candidate=mit leer.nc", "reference=b"], "The scores file mit leer.nc does not"),
-    (["emulate", "checkpoint=nowhere.ckpt", "scenario=a.csv", "output=new"], "nowhere.ckpt"),
+    (["emulate", "checkpoint=nowhere.ckpt", "scenario=a.csv"], "nowhere.ckpt"),
 ]
 MISTAKES = [
     (["build"], "climbench build needs recipe=...: see `climbench build --help`."),
@@ -120,6 +120,7 @@ MISTAKES = [
         "'candidate' = resnet_small is none of",
     ),
     (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
+    (["run", "experiment=quickstart", "trainer.max_epochs=1"], "write ++model.max_epochs=..."),
     (
         ["train", "experiment=quickstart", "model=resnet_small,vit_small"],
         "add --multirun to run one after another",

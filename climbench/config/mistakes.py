@@ -34,8 +34,11 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         if "." in key and any(word.startswith(f"{group}=") and "," in word for word in overrides):
             return UserError(f"'{key}' is an option of each {group} of several: write ++{key}=...")
         hint = _nearest_key(key, verb, overrides)
-        if verb in EXPERIMENTS and key.rpartition(".")[2] in _left_out():
+        last = key.rpartition(".")[2]
+        if verb in EXPERIMENTS and last in _left_out():
             hint = f"write +{key}=..., as the YAML leaves it out."
+            if group not in ("model", "models"):
+                hint = f"it is an option of each model: write ++model.{last}=..."
         return UserError(f"climbench {verb} has no option '{key}': {hint}")
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         if verb in ("run", "train") and not any(o.startswith("experiment=") for o in overrides):

@@ -36,9 +36,9 @@ def project(output: Path, options: Mapping[str, Any]) -> Projection:
         raise UserError(f"{output} is there and no projection: choose another output=FOLDER.")
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
         found = emulate(**checked, maps=partial / MAPS)
+        partial.mkdir(parents=True, exist_ok=True)
         write_projection(
             partial,
             found.series,

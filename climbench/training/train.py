@@ -13,6 +13,7 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.strategies.launchers.multiprocessing import _MultiProcessingLauncher
 from lightning.pytorch.strategies.launchers.subprocess_script import _SubprocessScriptLauncher
 from lightning.pytorch.utilities.exceptions import MisconfigurationException, SIGTERMException
@@ -20,7 +21,7 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException
 
 from climbench.config import ModelConfig, TrainerConfig
-from climbench.errors import UserError
+from climbench.errors import UserError, nearest
 from climbench.store.reading import Reading
 from climbench.tasks.base_forecasting import Forecasting
 from climbench.tasks.forecasting import IterativeForecasting
@@ -95,6 +96,7 @@ def train(task: Task, model: ModelConfig, trainer: TrainerConfig, directory: Pat
         L.seed_everything(trainer.seed, workers=True, verbose=False)
         module = build_module(record)
         _check_pairs(task, module.network, model.name)
+        _check_strategy(trainer.strategy)
         try:
             fitting = _trainer(model, trainer, directory)
         except (MisconfigurationException, ValueError, TypeError) as error:
@@ -143,6 +145,12 @@ def _check_options(task: Task, model: ModelConfig) -> None:
         raise UserError(
             f"model '{model.name}' has the option 'rollout': it needs task=iterative_forecasting."
         )
+
+
+def _check_strategy(name: str) -> None:
+    known = ["auto", *StrategyRegistry.available_strategies()]
+    if name not in known:
+        raise UserError(f"there is no trainer.strategy '{name}': {nearest(name, known)}")
 
 
 def _keep(module: FittedModule, model: ModelConfig, fitting: L.Trainer, directory: Path) -> None:

@@ -169,6 +169,12 @@ def test_damaged_and_foreign_files_are_no_checkpoints(task, tmp_path):
         load_checkpoint(tmp_path / "nowhere")
 
 
+def test_a_strategy_that_nobody_knows_is_refused_with_the_nearest(task, tmp_path):
+    trainer = TRAINER.model_copy(update={"strategy": "dpd"})
+    with pytest.raises(UserError, match="no trainer.strategy 'dpd': did you mean 'ddp'"):
+        train(task, CLIMATOLOGY, trainer, tmp_path)
+
+
 def test_a_finished_training_is_not_repeated_and_not_overwritten_by_another(task, tmp_path):
     path = train(task, CLIMATOLOGY, TRAINER, tmp_path)
     before = path.stat().st_mtime_ns
