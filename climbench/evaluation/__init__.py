@@ -5,7 +5,7 @@ from climbench.evaluation.bins import binned
 from climbench.evaluation.checking import check_scores
 from climbench.evaluation.climatology import build_climatology
 from climbench.evaluation.combining import combine
-from climbench.evaluation.comparison import compare, comparison_table, write_comparison
+from climbench.evaluation.comparison import compare, comparison_table, marked, write_comparison
 from climbench.evaluation.files import read_scores, score_table, write_scores
 from climbench.evaluation.gate import gate
 from climbench.evaluation.rules import GateRules, load_rules
@@ -25,6 +25,7 @@ __all__ = [
     "evaluate",
     "gate",
     "load_rules",
+    "marked",
     "read_scores",
     "score_table",
     "write_comparison",

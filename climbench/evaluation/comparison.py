@@ -83,8 +83,8 @@ def compare(
     candidate_model, reference_model
         Names; needed where a dataset holds several models.
     bootstrap, confidence, seed
-        Number of draws (at least 100, or 0: neither bounds nor tests of forecasts), share between
-        the bounds, seed of the random numbers.
+        Number of draws (at least 100, or 0: no bounds of forecasts), share between the bounds,
+        seed of the random numbers.
     autocorrelation
         What the test takes into account: ``automatic`` the slow variations of the differences,
         ``lead`` as many lags as the forecasts overlap (see
@@ -139,9 +139,7 @@ def compare(
     if not result["difference"].notnull().any():
         one, two = pair.names
         raise UserError(f"The scores of '{one}' and '{two}' share no score that both have.")
-    result["q"] = (dims, false_discovery(result["p"]))
-    result["mark"] = (dims, _marks(result, 1.0 - confidence))
-    return result.assign_attrs(
+    return marked(result, confidence).assign_attrs(
         candidate=pair.names[0],
         reference=pair.names[1],
         simulated="true" if _simulated(candidate, reference) else "false",
@@ -212,9 +210,10 @@ def _compare_one(
         if drawn is None:
             continue
         here = (..., place)
-        differences = sign * gain(drawn.candidate, drawn.reference, orientation)
-        stretch = drawn.stretch(options.confidence)
-        lower[here], upper[here] = interval(differences, options.confidence, stretch)
+        if options.bootstrap:
+            differences = sign * gain(drawn.candidate, drawn.reference, orientation)
+            stretch = drawn.stretch(options.confidence)
+            lower[here], upper[here] = interval(differences, options.confidence, stretch)
         horizon = _horizon(pair, condition) if options.autocorrelation == "lead" else None
         p[here] = diebold_mariano(drawn.series, horizon).p
     if orientation == "none":
@@ -233,6 +232,20 @@ def _horizon(pair: Pair, lead_time: float) -> int:
     """Return the lead time in steps between samples, at least one."""
     steps = pd.to_timedelta(np.diff(pair.reference["sample"].to_numpy()))
     return max(1, int(np.ceil(lead_time / (np.median(steps) / pd.Timedelta(hours=1)))))
+
+
+def marked(result: xr.Dataset, confidence: float = 0.95) -> xr.Dataset:
+    """Return a comparison with ``q`` and ``mark`` of the family of tests that it holds.
+
+    Parameters
+    ----------
+    result
+        From :func:`compare`, or a part of it: a single metric, for instance.
+    confidence
+        One less the share of marks that may be wrong.
+    """
+    family = result.assign(q=(result["p"].dims, false_discovery(result["p"])))
+    return family.assign(mark=(result["p"].dims, _marks(family, 1.0 - confidence)))
 
 
 def _marks(result: xr.Dataset, level: float) -> Any:

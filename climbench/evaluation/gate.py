@@ -126,7 +126,7 @@ def _beyond_chance(case: _Case, labels: dict[str, list[Any]]) -> Array:
     cells = {dim: names for dim, names in labels.items() if dim != pair.condition}
     for place, condition in enumerate(labels[pair.condition]):
         drawn = resample(pair, rule.metric, condition, cells, case.rules.bootstrap, case.rules.seed)
-        if drawn is not None:
+        if drawn is not None and case.rules.bootstrap:
             ahead = gain(drawn.candidate, drawn.reference, orientation)
             excess = _excess(rule, ahead, drawn.reference)
             stretch = drawn.stretch(rule.confidence)

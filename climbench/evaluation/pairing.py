@@ -264,7 +264,7 @@ def resample(
     labels
         Of ``channel`` and ``region``.
     draws, seed
-        Number of draws; of the random numbers.
+        Number of draws, which may be 0; of the random numbers.
 
     Returns
     -------
@@ -294,7 +294,7 @@ def resample(
     valid = (weights[0] > 0) & (weights[1] > 0)
     some = valid.any(axis=(1, 2))
     number = int(np.count_nonzero(some))
-    if number < 2 or draws == 0:
+    if number < 2:
         return None
     kept = [str(label) for label in pair.reference["statistic"].to_numpy()]
     for statistic in known.statistics:
@@ -307,16 +307,16 @@ def resample(
     means = [statistic_means(known, scores["per_sample"].isel(sample=some)) for scores in models]
     shared = [np.where(valid, weight, 0.0)[some] for weight in weights]
 
-    def drawn(counts: NDArray[Any]) -> tuple[Array, Array]:
+    def drawn(counts: NDArray[Any] | None) -> tuple[Array, Array]:
         own, other = (known.resampled(m, w, counts) for m, w in zip(means, shared, strict=True))
         return own, other
 
     orientation = pair.orientation(metric)
     every = gain(*drawn(np.ones((1, number))), orientation)
-    without = gain(*drawn(1.0 - np.eye(number)), orientation)
+    without = gain(*drawn(None), orientation)
     series = _pseudo_values(every, without, valid[some])
     length = block_length(series)
-    own, other = drawn(block_draws(number, length, draws, seed))
+    own, other = drawn(block_draws(number, length, draws, seed))  # none: empty
     return Resampled(own, other, series, length)
 
 

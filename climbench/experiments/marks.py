@@ -1,55 +1,68 @@
-"""Which differences from the straight line are more than chance, for all models of a page."""
+"""Which differences from the baselines are more than chance, for all models of a page."""
 
+from collections.abc import Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.evaluation import compare
-from climbench.plot.ranking import Headline, axis_of, key_leads, reference_of
-
-DRAWS = 100  # the test needs none of them, bounds are not shown
+from climbench.evaluation import compare, marked
+from climbench.plot.ranking import Headline, axis_of, baselines_of, key_leads, reference_of
 
 
-def marks_against_reference(
-    scores: xr.Dataset, headline: Headline | None = None
-) -> xr.Dataset | None:
-    """Return the outcome of :func:`climbench.evaluation.compare` for each model.
+def marks_against_baselines(scores: xr.Dataset) -> xr.Dataset | None:
+    """Return the outcome of :func:`climbench.evaluation.compare` with each baseline.
+
+    The tests of two models on one metric are a family, as in a comparison of that metric alone.
 
     Parameters
     ----------
     scores
         With their samples; of forecasts the key lead times are tested.
-    headline
-        If given, this score alone is tested.
 
     Returns
     -------
     xarray.Dataset or None
-        ``mark`` [model, metric, channel, region, lead_time or scenario] and the attribute
-        ``reference``; None where nothing can be tested.
+        ``mark`` [reference, model, metric, channel, region, lead_time or scenario]; None where
+        nothing can be tested.
     """
-    reference = reference_of(scores)
-    if reference is None or "per_sample" not in scores:
+    leads = key_leads(scores) if axis_of(scores) == "lead_time" else "*"
+    return _marks(scores, baselines_of(scores), {"leads": leads})
+
+
+def mark_of_headline(scores: xr.Dataset, headline: Headline) -> xr.Dataset | None:
+    """Return the outcome against the straight line for one score alone, as above."""
+    reference = reference_of(scores, headline)
+    if reference is None or headline.lead_hours is None:
         return None
-    leads: list[float] | str = key_leads(scores) if axis_of(scores) == "lead_time" else "*"
-    metrics: list[str] | str = "*"
-    if headline is not None and headline.lead_hours is not None:
-        leads, metrics = [headline.lead_hours], [headline.metric]
-    found = []
-    for name in scores["model"].values.astype(str):
-        if name == reference:
+    chosen = {"leads": [headline.lead_hours], "metrics": [headline.metric]}
+    return _marks(scores, [reference], chosen)
+
+
+def _marks(
+    scores: xr.Dataset, references: Sequence[str], chosen: dict[str, Any]
+) -> xr.Dataset | None:
+    if "per_sample" not in scores:
+        return None
+    models = scores["model"].values.astype(str).tolist()
+    dims = ("metric", "channel", "region", axis_of(scores))
+    labels = {"reference": list(references), "model": models}
+    labels |= {dim: scores[dim].values for dim in dims}
+    if isinstance(leads := chosen.get("leads"), list):
+        labels["lead_time"] = leads
+    marks = xr.DataArray(np.full([len(names) for names in labels.values()], "", object), labels)
+    for reference, model in product(references, models):
+        if model == reference:
             continue
+        own, other = (scores.sel(model=[name]) for name in (model, reference))
         try:
-            result = compare(
-                scores.sel(model=[name]),
-                scores.sel(model=[reference]),
-                leads=leads,
-                metrics=metrics,
-                bootstrap=DRAWS,
-            )
+            result = compare(own, other, bootstrap=0, **chosen)
         except UserError:  # nothing in common, or no samples: shown without a test
             continue
-        found.append(result[["mark"]].expand_dims(model=[name]).reset_coords(drop=True))
-    if not found:
-        return None
-    together = xr.concat(found, "model", join="outer", fill_value={"mark": ""})
-    return together.assign_attrs(reference=reference)
+        for metric in result["metric"].values:
+            mark = marked(result.sel(metric=[metric]))["mark"]
+            here = {dim: mark[dim].values for dim in dims}
+            marks.loc[{"reference": reference, "model": model, **here}] = mark.values
+    return marks.astype(str).to_dataset(name="mark") if (marks != "").any() else None

@@ -20,7 +20,7 @@ from climbench.errors import UserError
 from climbench.evaluation import read_scores
 from climbench.evaluation.extremes import Extremes, training_thresholds
 from climbench.evaluation.options import check_evaluation
-from climbench.experiments.marks import marks_against_reference
+from climbench.experiments.marks import mark_of_headline
 from climbench.experiments.model_stages import ModelStages, announced
 from climbench.experiments.outlook import plan, states, summary
 from climbench.experiments.run_report import write_report
@@ -277,7 +277,7 @@ def _read_gate(folder: Path) -> dict[str, Any] | None:
 def show(result: RunResult) -> None:
     """Print leaderboard, verdict and the page's path."""
     out = Console()
-    marks = marks_against_reference(result.scores, headline_of(result.scores, result.lead_hours))
+    marks = mark_of_headline(result.scores, headline_of(result.scores, result.lead_hours))
     out.print(leaderboard(result.scores, result.lead_hours, marks))
     if result.gate:
         for verdict in result.gate["verdicts"]:

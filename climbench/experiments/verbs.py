@@ -184,8 +184,7 @@ def emulate_verb(config: Config) -> int:
 
 
 EMULATE_OPTIONS = (
-    *("checkpoint", "scenario", "store", "members"),
-    *("maps_like", "climate_model", "batch_size"),
+    *("checkpoint", "scenario", "store", "members", "maps_like", "climate_model", "batch_size"),
 )
 
 
@@ -351,27 +350,28 @@ def compare_verb(config: Config) -> int:
 
 def report_verb(config: Config) -> int:
     """Write the page of scores, or the site of runs, and print its path."""
-    from climbench.experiments.finished_runs import benchmark_of_scores, benchmarks_of
+    from climbench.experiments.finished_runs import benchmark_of_scores, site_folder
+    from climbench.experiments.joined_runs import benchmarks_of
     from climbench.experiments.run_report import page_options
     from climbench.report import leaderboard, report
 
     if bool(config["runs"]) == bool(config["scores"]):
-        raise UserError("climbench report needs runs=[FOLDER,...] or scores=[FILE,...].")
+        raise UserError("climbench report needs either runs=[FOLDER,...] or scores=[FILE,...].")
+    output = site_folder(config["output"])
     shown = page_options(config["report"])
     if config["runs"] is not None:
-        found, alone = benchmarks_of([Path(run) for run in _listed(config["runs"])])
+        found, alone = benchmarks_of(_paths(config["runs"]))
     else:
-        files = [Path(file) for file in _listed(config["scores"])]
-        found, alone = [benchmark_of_scores(files, config["title"])], {}
+        found, alone = [benchmark_of_scores(_paths(config["scores"]), config["title"])], {}
     for benchmark in found:
         console.print(leaderboard(benchmark.scores, shown["lead_hours"], benchmark.comparison))
     pages = found[0] if len(found) == 1 and not alone else found
-    _say(str(report(pages, Path(config["output"]), config["title"], alone, **shown)))
+    _say(str(report(pages, output, config["title"], alone, **shown)))
     return 0
 
 
-def _listed(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list) else [str(value)]
+def _paths(value: Any) -> list[Path]:
+    return [Path(str(each)) for each in (value if isinstance(value, list) else [value])]
 
 
 def list_verb(config: Config) -> int:

@@ -35,7 +35,9 @@ class OfCells(Metric):
         """None: the sums in each cell are enough."""
         return ()
 
-    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+    def resampled(
+        self, means: Mapping[Statistic, Array], weight: Array, counts: Array | None
+    ) -> Array:
         """Refuse: means over cells do not tell this score."""
         raise NotImplementedError(f"the samples of '{self.label}' cannot be redrawn")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from climbench.metrics.averaging import departures, ratio, unless_rounding, variance
 from climbench.metrics.fields import Array
-from climbench.metrics.metric import Metric, Orientation, check_choice, register
+from climbench.metrics.metric import Metric, Orientation, check_choice, drawn_sums, register
 from climbench.metrics.moments import (
     AnomalyProduct,
     Covariance,
@@ -110,21 +110,21 @@ class AnomalyCorrelation(Metric):
             return first
         return _correlation(*averages[:3])
 
-    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+    def resampled(
+        self, means: Mapping[Statistic, Array], weight: Array, counts: Array | None
+    ) -> Array:
         """Return the score for each way of drawing samples, see :class:`Metric`."""
         if self.form != "pooled_centred":
             return super().resampled(means, weight, counts)
         values = np.stack([means[statistic] for statistic in self.statistics])
         weight = np.where(np.isfinite(values).all(axis=0), weight, 0.0)
         values = np.where(weight > 0, values, 0.0)
-        total = np.tensordot(counts, weight, axes=1)
+        total = drawn_sums(counts, weight)
         product, forecast, truth, f, o = (
-            ratio(np.tensordot(counts, value * weight, axes=1), total) for value in values[:5]
+            ratio(drawn_sums(counts, value * weight), total) for value in values[:5]
         )
-        cells = np.tensordot(counts, values[7], axes=1)
-        a, b = (
-            ratio(np.tensordot(counts, plain * values[7], axes=1), cells) for plain in values[5:7]
-        )
+        cells = drawn_sums(counts, values[7])
+        a, b = (ratio(drawn_sums(counts, plain * values[7]), cells) for plain in values[5:7])
         return _correlation(
             product - f * b - o * a + a * b,
             unless_rounding(forecast - 2 * a * f + a * a, forecast),
@@ -191,7 +191,9 @@ class PearsonCorrelation(Metric):
         product, forecast, truth, f, o = averages
         return _correlation(product - f * o, variance(forecast, f), variance(truth, o))
 
-    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+    def resampled(
+        self, means: Mapping[Statistic, Array], weight: Array, counts: Array | None
+    ) -> Array:
         """Return the score for each way of drawing samples, see :class:`Metric`."""
         weight = numbers_of_cells(means, weight) if self.weights == "none" else weight
         return super().resampled(means, weight, counts)

@@ -150,7 +150,9 @@ class Bias(Metric):
         error: Array = averages[0]
         return error if self.sign == "forecast_minus_truth" else -error
 
-    def resampled(self, means: Mapping[Statistic, Array], weight: Array, counts: Array) -> Array:
+    def resampled(
+        self, means: Mapping[Statistic, Array], weight: Array, counts: Array | None
+    ) -> Array:
         """Return the score for each way of drawing samples, see :class:`Metric`."""
         weight = numbers_of_cells(means, weight) if self.weights == "none" else weight
         return super().resampled(means, weight, counts)

@@ -126,7 +126,7 @@ class Metric(ABC):
         return score
 
     def resampled(
-        self, means: Mapping[Statistic, Array], weight: Array, counts: NDArray[Any]
+        self, means: Mapping[Statistic, Array], weight: Array, counts: NDArray[Any] | None
     ) -> Array:
         """Return the score for each way of drawing samples.
 
@@ -137,7 +137,8 @@ class Metric(ABC):
         weight
             Weight of each sample ``[sample, ...]``, dimensionless.
         counts
-            How often each draw takes each sample ``[draw, sample]``.
+            How often each draw takes each sample ``[draw, sample]``; None for as many draws as
+            there are samples, each of which leaves one of them out in turn.
 
         Returns
         -------
@@ -150,10 +151,23 @@ class Metric(ABC):
             weight = weight[..., np.newaxis]
         weight = np.where(np.isfinite(quantities).all(axis=0), weight, 0.0)
         weighted = np.where(weight > 0, quantities, 0.0) * weight
-        totals = np.tensordot(counts, weight, axes=1)
-        sums = np.stack([np.tensordot(counts, quantity, axes=1) for quantity in weighted])
+        totals = drawn_sums(counts, weight)
+        sums = np.stack([drawn_sums(counts, quantity) for quantity in weighted])
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.value(ratio(sums, totals))
+
+
+def drawn_sums(counts: NDArray[Any] | None, values: Array) -> Array:
+    """Return the sums of samples ``[sample, ...]`` of each draw ``[draw, ...]``.
+
+    Examples
+    --------
+    >>> drawn_sums(None, np.array([1.0, 2.0, 4.0])).tolist()
+    [6.0, 5.0, 3.0]
+    """
+    if counts is None:  # the same as counts of 1 - numpy.eye, whose product grows with the square
+        return np.asarray(values.sum(axis=0) - values)
+    return np.asarray(np.tensordot(counts, values, axes=1))
 
 
 _METRICS: dict[str, type[Metric]] = {}

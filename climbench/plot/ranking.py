@@ -1,5 +1,6 @@
 """Who wins and by how much: the headline score, the order of the models, their skill."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,7 +11,8 @@ from climbench.errors import UserError
 
 BASELINES = (
     *("persistence", "climatology", "bilinear", "harmonic_fill", "linear_interpolation"),
-    *("linear_regression", "linear_downscaling", "quantile_mapping", "pattern_scaling"),
+    *("linear_regression", "linear_regression_field", "linear_downscaling"),
+    *("quantile_mapping", "pattern_scaling"),
     *("mean_climatology", "column_regression"),
     *("rolling_mean", "seasonal_naive", "feature_regression", "station_regression"),
 )
@@ -176,16 +178,69 @@ def skill(score: xr.DataArray, baseline: str, orientation: str) -> xr.DataArray:
     return 1 - error / reference.where(reference > 0)
 
 
+def plain_name(model: str) -> str:
+    """Return a model's name without the run in brackets that tells it from another.
+
+    Examples
+    --------
+    >>> plain_name("persistence (runs/second)"), plain_name("resnet")
+    ('persistence', 'resnet')
+    """
+    return model.partition(" (")[0]
+
+
+def is_baseline(model: str) -> bool:
+    """Tell whether a model is a baseline, of whichever run."""
+    return plain_name(model) in BASELINES
+
+
+def is_straight_line(model: str) -> bool:
+    """Tell whether a model is a straight line, of whichever run."""
+    return plain_name(model) in STRAIGHT_LINES
+
+
 def baselines_of(scores: xr.Dataset) -> list[str]:
     """Return the baselines among the models, in the order of ``BASELINES``."""
-    models = [str(name) for name in scores["model"].values]
-    return [name for name in BASELINES if name in models]
+    return sorted_baselines(scores["model"].values.astype(str).tolist())
 
 
-def reference_of(scores: xr.Dataset) -> str | None:
-    """Return the model that colours are relative to: the straight line, else any baseline."""
-    straight = [name for name in STRAIGHT_LINES if name in scores["model"].values]
-    return next(iter(straight + baselines_of(scores)), None)
+def sorted_baselines(models: Sequence[str]) -> list[str]:
+    """Return those of some models that are baselines, in the order of ``BASELINES``."""
+    found = filter(is_baseline, models)
+    return sorted(found, key=lambda name: BASELINES.index(plain_name(name)))
+
+
+def reference_of(scores: xr.Dataset, headline: Headline | None = None) -> str | None:
+    """Return the model that colours are relative to.
+
+    It is the best straight line at the headline, else the first baseline.
+    """
+    order = ranked(scores, headline or headline_of(scores))
+    return next(iter([*filter(is_straight_line, order), *baselines_of(scores)]), None)
+
+
+def marks_at(
+    comparison: xr.Dataset | None, reference: str | None, values: xr.DataArray
+) -> list[str]:
+    """Return what tests say of scores [model] at one place: "" where there was none.
+
+    Parameters
+    ----------
+    comparison
+        ``mark`` [reference, model, metric, channel, region, lead_time or scenario]: "better",
+        "worse", "not significant" or "".
+    reference
+        The model that is tested against.
+    values
+        Scores with the coordinates of their place.
+    """
+    places = ("metric", "channel", "region", "lead_time", "scenario")
+    tested = comparison is not None and reference in comparison["reference"].values
+    if comparison is None or not tested or not {*comparison["mark"].dims[2:]} <= {*values.coords}:
+        return [""] * values.sizes["model"]
+    where = {dim: [values[dim].item()] for dim in places if dim in comparison["mark"].dims}
+    here = comparison["mark"].sel(reference=reference).reindex(where, fill_value="")
+    return [str(mark) for mark in here.reindex(model=values["model"], fill_value="").values.ravel()]
 
 
 def references_of(scores: xr.Dataset, metric: str) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from climbench.plot.ranking import BASELINES, axis_of, penalty
+from climbench.plot.ranking import axis_of, is_baseline, penalty, sorted_baselines
 from climbench.plot.theme import LIGHT, Theme, canvas, dress, heading, safe, short
 from climbench.plot.wording import number, place_name, units_of, with_units
 
@@ -35,9 +35,9 @@ def styles(models: Sequence[str], theme: Theme = LIGHT) -> dict[str, Style]:
         name: Style(
             theme.baseline, _MARKERS[place % len(_MARKERS)], _DASHES[place % len(_DASHES)], 1.5
         )
-        for place, name in enumerate(name for name in BASELINES if name in models)
+        for place, name in enumerate(sorted_baselines(models))
     }
-    for place, name in enumerate(name for name in models if name not in BASELINES):
+    for place, name in enumerate(name for name in models if not is_baseline(name)):
         colour = theme.models[place % len(theme.models)]
         marker = _MARKERS[(place + place // len(_MARKERS)) % len(_MARKERS)]
         chosen[name] = Style(colour, marker, (), 2.0)
@@ -146,7 +146,7 @@ def _bar_panel(axes: Axes, here: xr.Dataset, look: dict[str, Style], theme: Them
     values = here["score"].values
     errors = np.abs(np.stack([values - here["lower"], here["upper"] - values]))
     for row, name in enumerate(names):
-        hollow = name in BASELINES
+        hollow = is_baseline(name)
         axes.barh(
             row,
             values[row],

@@ -10,7 +10,7 @@ from matplotlib.colors import BoundaryNorm
 from climbench.errors import UserError
 from climbench.plot.canvases import ready, titled
 from climbench.plot.opening import Source, one_of, opened, scores_of
-from climbench.plot.ranking import BASELINES, main_region, reference_of
+from climbench.plot.ranking import is_baseline, main_region, reference_of
 from climbench.plot.selecting import chosen_model
 from climbench.plot.theme import LIGHT, safe, short
 from climbench.plot.wording import place_name
@@ -134,7 +134,7 @@ def _scored(
     others = [name for name in models if name != reference]
     if model is None and not others:
         raise UserError(f"'{reference}' is the only model: there is nothing to hold it against.")
-    clever = [name for name in others if name not in BASELINES] or others
+    clever = [name for name in others if not is_baseline(name)] or others
     model = chosen_model(model, models) if model else clever[-1]
     metric = one_of("metric", data["metric"].values[0] if metric is None else metric,
                     data["metric"].values)  # fmt: skip

@@ -1,5 +1,6 @@
 """Scores in words: numbers with units, and the two sentences of the verdict."""
 
+import json
 import re
 
 import numpy as np
@@ -8,14 +9,18 @@ from numpy.typing import ArrayLike
 
 from climbench.lead_times import lead_name
 from climbench.plot.ranking import (
-    BASELINES,
-    STRAIGHT_LINES,
     Headline,
     bounds,
+    is_baseline,
+    is_straight_line,
+    marks_at,
     penalty,
     ranked,
     skill,
 )
+
+WHOLE = "global"
+"""The region that is all of the data."""
 
 _POWER = re.compile(r"(\)|\b(?:m|s|K|kg|g|Pa|hPa|W|J|mm|d|day|h))(?:\*\*|\^)?(-?\d+)\b")
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -159,16 +164,44 @@ def place_name(at: xr.DataArray) -> str:
     return lead_name(at["lead_time"].item())
 
 
-def caption(headline: Headline) -> str:
-    """Return what is ranked, in words.
+def region_name(scores: xr.Dataset, region: str) -> str:
+    """Return a region in words: "global" is all of the data, which need not be the globe.
 
     Examples
     --------
-    >>> caption(Headline("rmse", "2m_temperature", "global", 24.0, "lower"))
-    'rmse of 2m_temperature at 24 h, global'
+    >>> grid = {"latitude": [30.0, 60.0, 7], "longitude": [0.0, 40.0, 9]}
+    >>> scores = xr.Dataset(attrs={"data": json.dumps({"grid": grid})})
+    >>> region_name(scores, "global"), region_name(scores, "tropics")
+    ('whole domain', 'tropics')
     """
+    grid = json.loads(str(scores.attrs.get("data", "{}"))).get("grid")
+    if region != WHOLE or not grid:
+        return region
+    (south, north, rows), (west, east, columns) = grid["latitude"], grid["longitude"]
+    if min(rows, columns) < 2:
+        return "all data"  # series, stations or columns, on no grid
+    height, width = abs(north - south), abs(east - west)
+    whole = height * (1 + 1 / rows) > 170 and width * (1 + 1 / columns) > 350
+    return region if whole else "whole domain"
+
+
+def caption(scores: xr.Dataset, headline: Headline) -> str:
+    """Return what is ranked, in words: "rmse of 2m_temperature at 24 h, global"."""
     lead = "" if headline.lead_hours is None else f" at {lead_name(headline.lead_hours)}"
-    return f"{headline.metric} of {headline.channel}{lead}, {headline.region}"
+    region = region_name(scores, headline.region)
+    return f"{headline.metric} of {headline.channel}{lead}, {region}"
+
+
+def samples_of(scores: xr.Dataset, headline: Headline) -> str:
+    """Return how many samples the headline's scores are of: "n = 148", or "n = 120 to 148"."""
+    if "count" not in scores:
+        return ""
+    counts = headline.of(scores["count"].astype(float).broadcast_like(scores["score"])).values
+    known = counts[np.isfinite(counts) & (counts > 0)]
+    if not known.size:
+        return ""
+    fewest, most = int(known.min()), int(known.max())
+    return f"n = {most}" if fewest == most else f"n = {fewest} to {most}"
 
 
 def verdict(
@@ -181,15 +214,16 @@ def verdict(
     scores, headline
         The scores, and the one that counts.
     comparison
-        ``mark`` of a test against the straight line, where there is one: "better", "worse" or "not
-        significant". Without it the intervals say whether there is a doubt.
+        ``mark`` of tests, see :func:`climbench.plot.ranking.marks_at`. Without one of model and
+        straight line the intervals say whether there is a doubt.
     """
     values = headline.of(scores["score"])
     order = [name for name in ranked(scores, headline) if np.isfinite(values.sel(model=name))]
     if not order:
-        return [f"No model has a score for {caption(headline)}."]
+        return [f"No model has a score for {caption(scores, headline)}."]
     if headline.orientation == "none":
-        return [f"No model wins on {caption(headline)}: neither more nor less of it is better."]
+        where = caption(scores, headline)
+        return [f"No model wins on {where}: neither more nor less of it is better."]
     return [_winner(scores, headline, order), _straight_line(scores, headline, order, comparison)]
 
 
@@ -199,7 +233,7 @@ def _winner(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
     value = number(float(headline.of(scores["score"]).sel(model=best)), units)
     low, high = bounds(scores, headline, best)
     interval = f" (95 % interval {number(low)} to {number(high)})" if np.isfinite(low) else ""
-    place = f"{caption(headline)}: {value}{interval}."
+    place = f"{caption(scores, headline)}: {value}{interval}."
     if scores.sizes["model"] == 1:
         return f"{best} is the only model: {place}"
     return f"{best} wins on {place}"
@@ -208,11 +242,10 @@ def _winner(scores: xr.Dataset, headline: Headline, order: list[str]) -> str:
 def _straight_line(
     scores: xr.Dataset, headline: Headline, order: list[str], comparison: xr.Dataset | None
 ) -> str:
-    lines = [name for name in order if name in STRAIGHT_LINES]
-    others = [name for name in order if name not in (*BASELINES, *STRAIGHT_LINES)]
+    lines = list(filter(is_straight_line, order))
+    others = [name for name in order if not (is_baseline(name) or is_straight_line(name))]
     if not lines:
-        wanted = ", ".join(STRAIGHT_LINES)
-        return f"Better than a straight line? Unknown: none of {wanted} has a score."
+        return "Better than a straight line? Unknown: none, as linear_regression, has a score."
     if not others:
         return "Better than a straight line? Unknown: only baselines have a score."
     line, best = lines[0], others[0]
@@ -222,25 +255,13 @@ def _straight_line(
     margin = f" (skill {gain:+.1f} %)" if np.isfinite(gain) else ""
     if penalties.sel(model=best) >= penalties.sel(model=line):
         return f"Better than a straight line? No: {best} does not beat {line}{margin}."
-    mark = _mark(comparison, headline, best, line)
+    (mark,) = marks_at(comparison, line, values.sel(model=[best]))
     if mark:
         doubt = ", but not beyond chance" if mark == "not significant" else " beyond chance"
         return f"Better than a straight line? Yes: {best} beats {line}{doubt}{margin}."
     low, high = bounds(scores, headline, best)
     line_low, line_high = bounds(scores, headline, line)
     doubt = ", but their 95 % intervals overlap" if low <= line_high and line_low <= high else ""
+    if not np.isfinite([low, line_low]).all():
+        doubt = "; whether by chance was not tested"
     return f"Better than a straight line? Yes: {best} beats {line}{margin}{doubt}."
-
-
-def _mark(comparison: xr.Dataset | None, headline: Headline, model: str, line: str) -> str:
-    """Return the outcome of the test of two models at the headline, "" where there was none."""
-    if comparison is None or comparison.attrs["reference"] != line or headline.lead_hours is None:
-        return ""
-    where = {
-        "model": [model],
-        "metric": [headline.metric],
-        "channel": [headline.channel],
-        "region": [headline.region],
-        "lead_time": [headline.lead_hours],
-    }
-    return str(comparison["mark"].reindex(where, fill_value="").values.item())

@@ -1,7 +1,7 @@
 """What a page of the site shows: models that were scored on the same truth, and their evidence."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import xarray as xr
 from climbench.errors import UserError
 from climbench.plot.ranking import Headline, headline_of
 
-HEADER = ("description", "created", "hash", "command")
+HEADER = ("description", "run", "created", "hash", "command")
 """What of the provenance stands at the top of a page."""
 
 
@@ -29,18 +29,20 @@ class Benchmark:
         What ``GateResult.to_dict`` gives: ``name``, ``passed`` and ``verdicts``, each with
         ``passed`` and ``sentence``; with ``rules`` they are shown too.
     provenance
-        Any nested mapping. ``description``, ``created``, ``hash`` and ``command`` stand at the top
-        of the page, all other entries (recipes, licences, citations, versions) at its end.
+        Any nested mapping. ``description``, ``run``, ``created``, ``hash`` and ``command`` stand
+        at the top of the page, all other entries (recipes, licences, citations, versions) at its
+        end.
     cards
         Of a model: ``summary`` (a sentence), ``sections`` (headings and nested mappings) and
         ``history`` (rows of ``model``, ``x`` and ``y``, and what is ``along`` x), all optional.
     comparison
-        ``mark`` [model, metric, channel, region, lead_time or scenario] of a test against the
-        model that the attribute ``reference`` names.
+        ``mark`` of tests, see :func:`climbench.plot.ranking.marks_at`.
     companions
         Folders of further pages (``index.html`` and its pictures) by their titles: they are copied.
     examples
         Some forecasts and their truth, see :func:`climbench.report.map_files.write_forecasts`.
+    notes
+        Sentences that stand below the verdict.
     """
 
     title: str
@@ -51,6 +53,7 @@ class Benchmark:
     comparison: xr.Dataset | None = None
     examples: xr.Dataset | None = None
     companions: Mapping[str, Path] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def simulated(self) -> bool:

@@ -40,7 +40,7 @@ def leaderboard(
     lead_hours
         Lead time of the headline in hours; the nearest one that was scored is taken.
     comparison
-        ``mark`` of a test against the straight line, see :class:`climbench.report.Benchmark`.
+        ``mark`` of tests, see :class:`climbench.report.Benchmark`.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def leaderboard(
     """
     headline = headline_of(scores, lead_hours)
     models = ranked(scores, headline)
-    title = Text(f"Leaderboard: {caption(headline)}", style="bold")
+    title = Text(f"Leaderboard: {caption(scores, headline)}", style="bold")
     if scores.attrs.get("simulated") == "true":
         title = Text.assemble(("SIMULATED DATA", "bold yellow"), "  ", title)
     here = scores["score"].sel(region=headline.region, model=models)

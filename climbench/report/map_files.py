@@ -13,6 +13,7 @@ from climbench.plot.ranking import (
     Headline,
     axis_of,
     key_leads,
+    plain_name,
     ranked,
     reference_of,
     scores_errors,
@@ -70,6 +71,7 @@ def write_maps(
         return None
     scores = scores.sel(model=ranked(scores, headline))
     places = _places(scores, headline)
+    reference = str(reference_of(scores, headline))
     example = scores[kinds[0][1]].isel({d: 0 for d in ("model", "channel", axis_of(scores))})
     painters = [Painter(example, view) for view in views_of(example)]
     groups: dict[str, Any] = {}
@@ -79,7 +81,7 @@ def write_maps(
     for (place, view), channel, kind in product(seen, range(len(names)), range(len(kinds))):
         title, array = kinds[kind]
         maps = scores[array].sel({"channel": names[channel], axis_of(scores): places[place]})
-        fields, scale = _fields_and_scale(scores, title, maps, names[channel])
+        fields, scale = _fields_and_scale(scores, title, maps, names[channel], reference)
         if not fields or written > MOST_BYTES:
             continue
         key = f"{kind}-{channel}-{place}-{view}"
@@ -136,14 +138,13 @@ def _name(label: Any) -> str:
 
 
 def _fields_and_scale(
-    scores: xr.Dataset, title: str, maps: xr.DataArray, channel: str
+    scores: xr.Dataset, title: str, maps: xr.DataArray, channel: str, reference: str
 ) -> tuple[Fields, dict[str, Any]]:
     """Return the fields of each model that has one, and the scale they share."""
     fields = {str(name): maps.sel(model=name, drop=True) for name in maps["model"].values}
     fields = {name: field for name, field in fields.items() if bool(field.notnull().any())}
     units = channel_units(scores, channel)
     if title == "skill":
-        reference = str(reference_of(scores))
         if reference not in fields:
             return {}, {}
         below = fields.pop(reference)
@@ -153,7 +154,7 @@ def _fields_and_scale(
         scale = Scale(SKILL_PERCENT, "RdBu", "both")
         return fields, {"scale": scale, "label": f"skill of {channel} against {reference} [%]"}
     # persistence and climatology are often so bad that nothing else would show
-    rivals = [field for name, field in fields.items() if name not in _BEYOND_SCALE]
+    rivals = [field for name, field in fields.items() if plain_name(name) not in _BEYOND_SCALE]
     scale = (bias_scale if title == "bias" else error_scale)(rivals or list(fields.values()))
     return fields, {"scale": scale, "label": with_units(f"{title} of {channel}", units)}
 

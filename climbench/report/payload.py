@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from climbench.plot.ranking import BASELINES, Headline, axis_of, ranked, reference_of
-from climbench.plot.wording import caption, raised, units_of
+from climbench.plot.ranking import Headline, axis_of, is_baseline, ranked, reference_of
+from climbench.plot.wording import caption, raised, region_name, units_of
 from climbench.report.tables import COLOUR_LIMITS
 
 DIGITS = 5  # significant ones of a number on the page; scores.csv has all
-MARKS = "mark"
+CODES = {"": ".", "better": "1", "worse": "1", "not significant": "0"}  # of tests
 OF_TRUTH = "(of=truth)"
 
 
@@ -26,42 +26,46 @@ def scores_payload(
     headline
         What is chosen when the page opens.
     comparison
-        ``mark`` [model, metric, channel, region, lead_time or scenario] against the model in the
-        attribute ``reference``: "better", "worse", "not significant", or "" without a test.
+        ``mark`` of tests, see :func:`climbench.plot.ranking.marks_at`.
 
     Returns
     -------
     dict
-        JSON-able; ``score``, ``lower``, ``upper`` and ``marks`` are flat, in the order
-        metric, channel, region, place, model.
+        JSON-able; ``score``, ``lower``, ``upper`` and the texts of ``marks`` (by reference, a sign
+        of ``CODES`` each) are flat, in the order metric, channel, region, place, model; ``samples``
+        is the number of samples [metric, region, place], as text.
     """
     axis = axis_of(scores)
     models = ranked(scores, headline)
     dims = ("metric", "channel", "region", axis, "model")
     here = scores.sel(model=models)
-    marks = None
+    marks = {}
     if comparison is not None:
-        full = comparison[MARKS].reindex({dim: here[dim] for dim in dims}, fill_value="")
-        codes = {"": None, "better": 1, "worse": 1, "not significant": 0}
-        marks = [codes[str(mark)] for mark in full.transpose(*dims).values.ravel()]
+        full = comparison["mark"].reindex({dim: here[dim] for dim in dims}, fill_value="")
+        marks = {
+            str(mark["reference"].item()): "".join(
+                CODES[str(one)] for one in mark.transpose(*dims).values.ravel()
+            )
+            for mark in full
+        }
     metrics, channels = (here[name].values.astype(str).tolist() for name in ("metric", "channel"))
     return {
         "axis": axis,
-        "models": [{"name": name, "baseline": name in BASELINES} for name in models],
+        "models": [{"name": name, "baseline": is_baseline(name)} for name in models],
         "metrics": [
             {"name": name, "orientation": str(here["orientation"].sel(metric=name).item())}
             for name in metrics
         ],
         "channels": channels,
-        "regions": here["region"].values.astype(str).tolist(),
+        "regions": [region_name(scores, name) for name in here["region"].values.astype(str)],
         "places": _places(here[axis], axis),
         "units": [[units_of(here, metric, channel) for channel in channels] for metric in metrics],
         **{name: flat(here[name].transpose(*dims)) for name in ("score", "lower", "upper")},
         "marks": marks,
-        "marked_against": None if comparison is None else comparison.attrs["reference"],
-        "reference": reference_of(scores),
+        "samples": _samples(here, dims),
+        "reference": reference_of(scores, headline),
         "limits": list(COLOUR_LIMITS),
-        "caption": caption(headline),
+        "caption": caption(scores, headline),
         "start": {
             "metric": metrics.index(headline.metric),
             "channel": channels.index(headline.channel),
@@ -71,6 +75,19 @@ def scores_payload(
             else here[axis].values.tolist().index(headline.lead_hours),
         },
     }
+
+
+def _samples(scores: xr.Dataset, dims: tuple[str, ...]) -> list[str]:
+    """Return how many samples there are [metric, region, place], of all models and channels."""
+    if "count" not in scores:
+        return []
+    counts = scores["count"].astype(float).broadcast_like(scores["score"]).transpose(*dims)
+    some = counts.where(counts > 0)
+    fewest, most = (
+        getattr(some, name)(["channel", "model"]).fillna(0).values.astype(int).ravel()
+        for name in ("min", "max")
+    )
+    return [str(m) if f == m else f"{f} to {m}" for f, m in zip(fewest, most, strict=True)]
 
 
 def curves_payload(scores: xr.Dataset, headline: Headline) -> list[dict[str, Any]]:

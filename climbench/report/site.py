@@ -22,9 +22,9 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.plot.ranking import (
-    STRAIGHT_LINES,
     Headline,
     axis_of,
+    is_straight_line,
     metrics_of,
     ranked,
     scores_errors,
@@ -34,6 +34,7 @@ from climbench.report.benchmark import Benchmark
 from climbench.report.comparable import published_beside
 from climbench.report.pages import render_page
 from climbench.report.payload import curves_payload, scores_payload
+from climbench.report.publishing import FILES, PAGE, publish, refuse_file
 from climbench.report.tables import (
     COLOUR_LIMITS,
     evidence_table,
@@ -42,8 +43,7 @@ from climbench.report.tables import (
     standings,
 )
 
-_PAGE, _SCORES, _FILES = "index.html", "scores.csv", "report_files"
-_GENERATOR = '<meta name="generator" content="climbench">'
+_SCORES = "scores.csv"
 _SCRIPTS = ("page.js", "leaderboard.js", "curves.js", "maps.js")
 
 
@@ -69,7 +69,7 @@ def report(
     """Write the page of a benchmark, or a site of several with a page that lists them.
 
     The pages appear complete or not at all. A former report in the folder is replaced; other files
-    in it are left alone.
+    in it are left alone, and never overwritten.
 
     Parameters
     ----------
@@ -96,10 +96,10 @@ def report(
     Raises
     ------
     UserError
-        If scores are empty, or the folder holds a page that is not a report.
+        If scores are empty, or files that are no report's are in the way.
     """
     directory = Path(directory).resolve()
-    _refuse_foreign(directory)
+    refuse_file(directory)
     partial = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}.partial")
     extent = Extent(lead_hours, map_channels, forecast_channels)
     try:
@@ -109,22 +109,22 @@ def report(
             f"{directory.parent} cannot be written ({error.strerror}): choose another folder."
         ) from error
     try:
-        _write_scripts(partial / _FILES)
+        _write_scripts(partial / FILES)
         if isinstance(benchmarks, Benchmark):
             write_benchmark(benchmarks, partial, extent)
         else:
             _write_several(benchmarks, partial, title, companions or {}, extent)
-        _publish(partial, directory)
+        publish(partial, directory)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return directory / _PAGE
+    return directory / PAGE
 
 
 def write_benchmark(
     benchmark: Benchmark,
     folder: Path,
     extent: Extent,
-    assets: str = _FILES,
+    assets: str = FILES,
     parent: str | None = None,
 ) -> None:
     """Write all pages of one benchmark; ``assets`` is where the scripts lie, seen from there."""
@@ -132,7 +132,7 @@ def write_benchmark(
     from climbench.report.section_files import write_sections
 
     scores, headline = benchmark.scores, benchmark.headline(extent.lead_hours)
-    own = folder / _FILES
+    own = folder / FILES
     for name in ("maps", "forecasts", "models", "sections"):
         (own / name).mkdir(parents=True, exist_ok=True)
     tidy(scores).to_csv(folder / _SCORES, index=False)
@@ -155,26 +155,28 @@ def write_benchmark(
         "assets": assets,
         "parent": parent,
     }
-    (folder / _PAGE).write_text(render(benchmark, headline, parts), encoding="utf-8")
+    (folder / PAGE).write_text(render(benchmark, headline, parts), encoding="utf-8")
 
 
 def render(benchmark: Benchmark, headline: Headline, parts: Mapping[str, Any]) -> str:
     """Return the page as HTML; every text in it is escaped by the template."""
-    scores = benchmark.scores
+    scores, comparison = benchmark.scores, benchmark.comparison
+    several = scores.sizes["region"] > 1
     names = [model["name"] for model in parts["payload"]["models"]]
     reference = parts["payload"]["reference"]
     return render_page(
         "benchmark.html.j2",
         title=benchmark.title,
         simulated=benchmark.simulated,
-        caption=caption(headline),
-        sentences=verdict(scores, headline, benchmark.comparison),
+        caption=caption(scores, headline),
+        sentences=[*verdict(scores, headline, comparison), *benchmark.notes],
         reference=names.index(reference) if reference in names else 0,
-        standings=standings(scores, headline),
+        standings=standings(scores, headline, comparison),
         scorecards=[
-            (name, scorecard(scores, headline, name)) for name in metrics_of(scores, headline)
+            (name, scorecard(scores, headline, name, comparison))
+            for name in metrics_of(scores, headline)
         ],
-        regions=regions_table(scores, headline) if scores.sizes["region"] > 1 else None,
+        regions=regions_table(scores, headline, comparison) if several else None,
         citations=_citations(scores),
         limits=COLOUR_LIMITS,
         gate=benchmark.gate,
@@ -183,7 +185,7 @@ def render(benchmark: Benchmark, headline: Headline, parts: Mapping[str, Any]) -
         header=benchmark.header(),
         provenance=benchmark.footer(),
         scoring=benchmark.scoring(),
-        files=_FILES,
+        files=FILES,
         **parts,
     )
 
@@ -191,7 +193,7 @@ def render(benchmark: Benchmark, headline: Headline, parts: Mapping[str, Any]) -
 def shown(scores: xr.Dataset, headline: Headline) -> list[str]:
     """Return the models whose forecasts are shown: the best one, and the best straight line."""
     order = ranked(scores, headline)
-    lines = [name for name in order if name in STRAIGHT_LINES]
+    lines = list(filter(is_straight_line, order))
     return list(dict.fromkeys([*order[:1], *lines[:1]]))
 
 
@@ -221,18 +223,18 @@ def _write_several(
     entries: list[dict[str, Any]] = []
     for benchmark in benchmarks:
         name = _folder_name(benchmark.title, {entry["name"] for entry in entries})
-        write_benchmark(benchmark, folder / name, extent, f"../{_FILES}", f"../{_PAGE}")
+        write_benchmark(benchmark, folder / name, extent, f"../{FILES}", f"../{PAGE}")
         headline = benchmark.headline(extent.lead_hours)
         entries.append(
             {
                 "name": name,
-                "address": f"{name}/{_PAGE}",
+                "address": f"{name}/{PAGE}",
                 "title": benchmark.title,
                 "description": benchmark.provenance.get("description", ""),
                 "simulated": benchmark.simulated,
                 "sentences": verdict(benchmark.scores, headline, benchmark.comparison),
                 "gate": benchmark.gate,
-                "standings": standings(benchmark.scores, headline),
+                "standings": standings(benchmark.scores, headline, benchmark.comparison),
                 "models": benchmark.scores.sizes["model"],
             }
         )
@@ -243,14 +245,14 @@ def _write_several(
         benchmarks=entries,
         companions=_copy_companions(companions, folder),
     )
-    (folder / _PAGE).write_text(page, encoding="utf-8")
+    (folder / PAGE).write_text(page, encoding="utf-8")
 
 
 def _folder_name(title: str, taken: set[str]) -> str:
     """Return a name for a folder that no other has and no system minds."""
     stem = re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")[:60] or "benchmark"
     names = [stem, *(f"{stem}_{number}" for number in range(2, len(taken) + 2))]
-    return next(name for name in names if name not in taken | {_FILES})
+    return next(name for name in names if name not in taken | {FILES})
 
 
 def _write_cards(
@@ -268,12 +270,12 @@ def _write_cards(
             simulated=benchmark.simulated,
             card={"summary": card.get("summary", ""), "sections": card.get("sections", {})},
             history=card.get("history"),
-            parent=f"../../{_PAGE}",
+            parent=f"../../{PAGE}",
             assets=f"../../{assets}",
         )
         path = folder / f"{number:03d}.html"
         path.write_text(page, encoding="utf-8")
-        model["card"] = f"{_FILES}/{folder.name}/{path.name}"
+        model["card"] = f"{FILES}/{folder.name}/{path.name}"
         links.append(
             {"name": model["name"], "address": model["card"], "summary": card.get("summary", "")}
         )
@@ -284,10 +286,10 @@ def _copy_companions(companions: Mapping[str, Path], folder: Path) -> list[dict[
     """Copy further pages and return their titles and addresses."""
     links = []
     for number, (title, source) in enumerate(companions.items()):
-        name = f"{_FILES}/pages/{number}"
+        name = f"{FILES}/pages/{number}"
         pictures = shutil.ignore_patterns("*.nc", "*.json", "*.zarr")  # pages need none of these
         shutil.copytree(source, folder / name, ignore=pictures)
-        links.append({"title": title, "address": f"{name}/{_PAGE}"})
+        links.append({"title": title, "address": f"{name}/{PAGE}"})
     return links
 
 
@@ -299,7 +301,7 @@ def _gate_page(benchmark: Benchmark) -> str:
         simulated=benchmark.simulated,
         gate=gate,
         evidence=evidence_table(gate["verdicts"]),
-        parent=f"../{_PAGE}",
+        parent=f"../{PAGE}",
     )
 
 
@@ -326,28 +328,3 @@ def chart_library() -> str:
     notice = "/* Vega, Vega-Lite, Vega-Embed: BSD-3-Clause, University of Washington and others */"
     bundle = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     return f"{notice}\n(() => {{{bundle}\n}})();\n"
-
-
-def _refuse_foreign(directory: Path) -> None:
-    """Refuse to replace a page that is not a report."""
-    page = directory / _PAGE
-    if directory.exists() and not directory.is_dir():
-        raise UserError(f"{directory} is a file: choose another folder for the report.")
-    if page.exists() and _GENERATOR not in page.read_text("utf-8", "replace"):
-        raise UserError(f"{page} is no report of climbench: choose another folder for the report.")
-
-
-def _publish(partial: Path, directory: Path) -> None:
-    """Rename the finished folder, or its entries into a folder that exists, the page last."""
-    if not directory.exists():
-        partial.rename(directory)
-        return
-    entries = sorted(partial.iterdir(), key=lambda entry: entry.name == _PAGE)
-    for entry in entries:
-        if entry.is_dir() and entry.name != _FILES:
-            _refuse_foreign(directory / entry.name)
-    for entry in entries:
-        former = directory / entry.name
-        if former.is_dir():
-            former.rename(partial / f"former_{entry.name}")
-        entry.replace(former)

@@ -1,6 +1,6 @@
 """Tables of the page, as plain rows that the template writes out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,24 +8,36 @@ import numpy as np
 import xarray as xr
 
 from climbench.plot.ranking import (
-    BASELINES,
     Headline,
     axis_of,
     baselines_of,
     best_of,
     bounds,
+    is_baseline,
     key_leads,
+    marks_at,
     ranked,
     reference_of,
     reference_row,
     references_of,
     skill,
 )
-from climbench.plot.wording import number, numbers, percent, place_name, units_of, with_units
+from climbench.plot.wording import (
+    WHOLE,
+    number,
+    numbers,
+    percent,
+    place_name,
+    region_name,
+    samples_of,
+    units_of,
+    with_units,
+)
 from climbench.report.comparable import published_beside
 
 # Relative scores at which colours change, in percent, as the WeatherBench 2 scorecards have them
 COLOUR_LIMITS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+DOUBT = "not significant"
 
 
 @dataclass(frozen=True)
@@ -77,7 +89,9 @@ def colour_class(relative_skill: float) -> str:
     return f"{side}{step}" if step else "same"
 
 
-def standings(scores: xr.Dataset, headline: Headline) -> Table:
+def standings(
+    scores: xr.Dataset, headline: Headline, comparison: xr.Dataset | None = None
+) -> Table:
     """Return the headline score of each model, its interval and its skill against baselines."""
     values = headline.of(scores["score"])
     baselines = baselines_of(scores)
@@ -85,6 +99,10 @@ def standings(scores: xr.Dataset, headline: Headline) -> Table:
     best = best_of(values, headline.orientation)
     models = ranked(scores, headline)
     texts = numbers(values.sel(model=models))
+    marks = {
+        name: dict(zip(models, marks_at(comparison, name, values.sel(model=models)), strict=True))
+        for name in baselines
+    }
     rows = []
     for text, model in zip(texts, models, strict=True):
         low, high = bounds(scores, headline, model)
@@ -92,14 +110,20 @@ def standings(scores: xr.Dataset, headline: Headline) -> Table:
         cells = [Cell(text, best=model in best), Cell(interval)]
         for name in baselines:
             gain = float(skills[name].sel(model=model))
-            cells.append(Cell(percent(gain), colour="" if model == name else colour_class(gain)))
-        rows.append(Row(model, model in BASELINES, cells))
+            mark = "" if model == name else marks[name][model]
+            colour = "" if model == name else _colour(gain, mark)
+            cells.append(Cell(_noted(percent(gain), mark), colour=colour))
+        rows.append(Row(model, is_baseline(model), cells))
     score = with_units(headline.metric, units_of(scores, headline.metric, headline.channel))
     columns = [score, "95 % interval", *(f"skill against {name}" for name in baselines)]
-    return Table("Headline score and skill", [], columns, rows)
+    tested = [mark for found in marks.values() for mark in found.values()]
+    words = [samples_of(scores, headline), _significance(tested)]
+    return Table("; ".join(["Headline score and skill", *filter(None, words)]), [], columns, rows)
 
 
-def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
+def scorecard(
+    scores: xr.Dataset, headline: Headline, metric: str, comparison: xr.Dataset | None = None
+) -> Table:
     """Return one metric of all channels at the key leads or scenarios, coloured by skill."""
     here = scores["score"].sel(metric=metric, region=headline.region)
     axis = axis_of(scores)
@@ -108,13 +132,13 @@ def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
     channels = [str(name) for name in scores["channel"].values]
     groups = [(with_units(name, units_of(scores, metric, name)), len(places)) for name in channels]
     columns = [here.sel({"channel": name, axis: place}) for name in channels for place in places]
-    reference = reference_of(scores)
+    reference = reference_of(scores, headline)
     beside = []
     for name in references_of(scores, metric):
         row = reference_row(scores, name).sel(metric=metric, region=headline.region)
         values = [row.sel({"channel": c, axis: place}) for c in channels for place in places]
         beside.append(Row(f"({name})", True, [Cell(number(float(value))) for value in values]))
-    if headline.region == "global":
+    if headline.region == WHOLE:
         for published in published_beside(scores, metric):
             places_of = [published.scores.get(c, {}) for c in channels]
             printed = [
@@ -123,32 +147,43 @@ def scorecard(scores: xr.Dataset, headline: Headline, metric: str) -> Table:
                 for p in places
             ]
             beside.append(Row(published.model, True, [Cell(number(score)) for score in printed]))
+    marks = [marks_at(comparison, reference, column) for column in columns]
+    region = region_name(scores, headline.region)
     return Table(
-        _scorecard_caption(metric, headline.region, reference, columns[0]),
+        _scorecard_caption(metric, region, reference, columns[0], marks),
         groups,
         headings * len(channels),
-        _rows(columns, ranked(scores, headline), reference, len(places)) + beside,
+        _rows(columns, ranked(scores, headline), reference, marks, len(places)) + beside,
     )
 
 
-def regions_table(scores: xr.Dataset, headline: Headline) -> Table:
+def regions_table(
+    scores: xr.Dataset, headline: Headline, comparison: xr.Dataset | None = None
+) -> Table:
     """Return the headline score of each region, coloured by skill."""
     names = [str(region) for region in scores["region"].values]
     columns = [replace(headline, region=name).of(scores["score"]) for name in names]
-    reference = reference_of(scores)
-    caption = _scorecard_caption(headline.metric, "all regions", reference, columns[0])
-    rows = _rows(columns, ranked(scores, headline), reference, len(columns))
-    return Table(caption, [], names, rows)
+    reference = reference_of(scores, headline)
+    marks = [marks_at(comparison, reference, column) for column in columns]
+    caption = _scorecard_caption(headline.metric, "all regions", reference, columns[0], marks)
+    rows = _rows(columns, ranked(scores, headline), reference, marks, len(columns))
+    return Table(caption, [], [region_name(scores, name) for name in names], rows)
 
 
 def _rows(
-    columns: list[xr.DataArray], models: list[str], reference: str | None, span: int
+    columns: list[xr.DataArray],
+    models: list[str],
+    reference: str | None,
+    marks: list[list[str]],
+    span: int,
 ) -> list[Row]:
     """Return a row per model from columns [model], each cell coloured against the reference.
 
-    ``span`` neighbouring columns have the same number of decimals.
+    ``marks`` are the tests of each column [model]; ``span`` neighbouring columns have the same
+    number of decimals.
     """
     cells: dict[str, list[Cell]] = {model: [] for model in models}
+    names = columns[0]["model"].values.astype(str).tolist()
     columns = [column.sel(model=models) for column in columns]
     for place, values in enumerate(columns):
         first = place - place % span
@@ -159,14 +194,34 @@ def _rows(
         gains = skill(values, reference, orientation) if reference else values * np.nan
         for model, text, gain in zip(models, texts, gains.values, strict=True):
             own = model == reference
+            mark = marks[place][names.index(model)]
             note = "" if own or not np.isfinite(gain) else percent(float(gain))
-            colour = "" if own else colour_class(float(gain))
-            cells[model].append(Cell(text, note, colour, model in best))
-    return [Row(model, model in BASELINES, cells[model]) for model in models]
+            colour = "" if own else _colour(float(gain), mark)
+            cells[model].append(Cell(text, _noted(note, mark), colour, model in best))
+    return [Row(model, is_baseline(model), cells[model]) for model in models]
+
+
+def _colour(gain: float, mark: str) -> str:
+    return "doubt" if mark == DOUBT else colour_class(gain)
+
+
+def _noted(text: str, mark: str) -> str:
+    return f"{text} n.s.".lstrip() if mark == DOUBT else text
+
+
+def _significance(marks: Iterable[str]) -> str:
+    """Return what is known of chance in a table, in words."""
+    if any(marks):
+        return "n.s.: not significant (paired Diebold-Mariano tests, false discovery rate 5 %)"
+    return "not tested: differences may be chance"
 
 
 def _scorecard_caption(
-    metric: str, region: str, reference: str | None, column: xr.DataArray
+    metric: str,
+    region: str,
+    reference: str | None,
+    column: xr.DataArray,
+    marks: list[list[str]],
 ) -> str:
     better = {
         "lower": "lower is better",
@@ -178,7 +233,8 @@ def _scorecard_caption(
     text = f"{metric}, {region}; {better[orientation]}"
     if reference and orientation in ("lower", "zero"):
         text += f"; colour and percentage: skill against {reference}"
-    return text
+    every = [mark for column in marks for mark in column]
+    return f"{text}; {_significance(every)}" if reference else text
 
 
 def evidence_table(verdicts: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,11 @@ from small_experiments import configuration
 
 from climbench.cli import main
 from climbench.errors import UserError
-from climbench.experiments.finished_runs import benchmark_of, benchmarks_of
+from climbench.evaluation import compare, read_scores, write_scores
+from climbench.experiments.finished_runs import benchmark_of
+from climbench.experiments.joined_runs import benchmarks_of
 from climbench.experiments.run import run
+from climbench.plot.ranking import reference_of
 
 SHORT = [
     "experiment=quickstart",
@@ -54,9 +58,27 @@ def test_a_run_leaves_all_that_its_page_needs(first):
     benchmark = benchmark_of(first)
     assert benchmark.title.startswith("Quickstart") and benchmark.simulated
     assert benchmark.gate["rules"][0]["metric"] == "rmse"
-    assert benchmark.comparison.attrs["reference"] == "linear_regression"
-    marks = benchmark.comparison["mark"].sel(model="climatology", metric="rmse")
-    assert set(np.unique(marks)) <= {"better", "worse", "not significant"}
+    marks = benchmark.comparison["mark"].sel(metric="rmse")
+    baselines = ["persistence", "climatology", "linear_regression"]
+    assert marks["reference"].values.tolist() == baselines
+    for name in baselines:
+        others = marks.sel(reference=name).drop_sel(model=name)
+        assert set(np.unique(others)) <= {"better", "worse", "not significant"}
+        assert set(np.unique(marks.sel(reference=name, model=name))) == {""}
+
+
+def test_marks_are_those_of_a_comparison_of_one_metric(first):
+    marks = benchmark_of(first).comparison["mark"]
+    scores = read_scores(first / "scores.nc")
+    for reference in ("linear_regression", "persistence"):
+        own, other = (scores.sel(model=[name]) for name in ("resnet_small", reference))
+        alone = compare(own, other, metrics=["rmse"])["mark"]
+        here = marks.sel(reference=reference, model="resnet_small", metric=["rmse"])
+        np.testing.assert_array_equal(here.values.astype(str), alone.values.astype(str))
+
+
+def test_a_card_shows_what_a_model_cost(first):
+    benchmark = benchmark_of(first)
     card = benchmark.cards["resnet_small"]
     assert card["summary"].startswith("A 7x7 stem")
     assert card["sections"]["Cost"]["train"]["time"].endswith(" s")
@@ -104,6 +126,23 @@ def test_runs_of_one_truth_share_a_leaderboard_others_do_not(folder):
     assert "resnet_small" not in autumn.scores["model"].values
 
 
+def test_runs_of_one_name_are_told_apart(folder, first, tmp_path):
+    """A copy of a run whose scores, straight line and gate are others."""
+    copies = [tmp_path / place / "quickstart" for place in ("a", "b")]
+    for factor, copy in zip((0.9, 1.1), copies, strict=True):
+        shutil.copytree(first, copy)
+        scores = read_scores(first / "scores.nc").load()
+        write_scores(scores.assign(score=factor * scores["score"]), copy)
+    ((both,), _) = benchmarks_of([folder / "runs" / "quickstart", *copies])
+    names = both.scores["model"].values.tolist()
+    assert {"resnet_small", "resnet_small (a/quickstart)", "resnet_small (b/quickstart)"} < {*names}
+    assert "Of a/quickstart, climatology, persistence, linear_regression scored" in both.notes[0]
+    assert reference_of(both.scores) == "linear_regression (a/quickstart)"
+    assert len(both.gate["verdicts"]) == 3 * len(benchmark_of(first).gate["verdicts"])
+    assert any(one["sentence"].startswith("a/quickstart: ") for one in both.gate["verdicts"])
+    assert both.cards["resnet_small (b/quickstart)"]["sections"]["Run"]["folder"] == str(copies[1])
+
+
 def test_the_command_writes_the_site_and_says_where(folder, capsys, tmp_path):
     runs = ",".join(str(folder / "runs" / name) for name in ("quickstart", "second", "autumn"))
     output = tmp_path / "site"
@@ -112,10 +151,11 @@ def test_the_command_writes_the_site_and_says_where(folder, capsys, tmp_path):
     page = output / "index.html"
     assert capsys.readouterr().out.strip().endswith(str(page))
     assert "2 benchmarks" in page.read_text()
-    inner = min(output.glob("quickstart*/index.html"))
+    (inner,) = output.glob("quickstart*_quickstart/index.html")
     text = inner.read_text()
     payload = json.loads(text.split('id="scores-data">')[1].split("</script>")[0])
-    assert payload["marked_against"] == "linear_regression"
+    assert set(payload["marks"]) == {"linear_regression", "persistence", "climatology"}
+    assert "quickstart</dd>" in text.split("<dt>run</dt>")[1][:400]
     assert "resnet_small (second)" in [model["name"] for model in payload["models"]]
     single = tmp_path / "one"
     assert main(["report", f"runs={folder / 'runs' / 'second'}", f"output={single}"]) == 0
@@ -125,17 +165,23 @@ def test_the_command_writes_the_site_and_says_where(folder, capsys, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ([], "needs runs=[FOLDER,...] or scores=[FILE,...]"),
+        ([], "needs either runs=[FOLDER,...] or scores=[FILE,...]"),
         (["runs=nowhere"], "nowhere is no folder"),
         (["runs=EMPTY"], "holds no finished run"),
-        (["runs=FIRST", "scores=x.nc"], "needs runs=[FOLDER,...] or scores=[FILE,...]"),
+        (["runs=FIRST", "scores=x.nc"], "needs either runs=[FOLDER,...] or scores=[FILE,...]"),
         (["runs=FIRST", "report.lead_hours=soon"], "report.lead_hours"),
         (["runs=FIRST", "report.map_channels=-1"], "report.map_channels"),
         (["runs=FIRST", "report.colour=red"], "report.colour"),
         (["runs=DAMAGED"], "run.json is damaged"),
         (["runs=LIST"], "run.json is damaged"),
         (["runs=JUNK"], "examples.nc is damaged"),
-        (["runs=[]"], "needs runs=[FOLDER,...] or scores=[FILE,...]"),
+        (["runs=[]"], "needs either runs=[FOLDER,...] or scores=[FILE,...]"),
+        (["runs=GATE"], "gate.json is damaged"),
+        (["runs=CARD"], "run.json is damaged"),
+        (["runs=LOST"], "scores.nc is missing: run the experiment again"),
+        (["runs=FIRST", "output="], "option 'output' is empty"),
+        (["runs=FIRST", "output=FIRST/site"], "is a run: name a folder outside of it"),
+        (["runs=FIRST", "output=EMPTY/.."], "index.html is there and is no part of a report"),
         (["runs=FIRST", "output=/proc/site"], "/proc cannot be written"),
     ],
 )
@@ -146,18 +192,27 @@ def test_mistakes_have_one_sentence(options, words, first, capsys, tmp_path, mon
     damaged.mkdir()
     (damaged / "scores.nc").write_bytes((first / "scores.nc").read_bytes())
     (damaged / "run.json").write_text('{"title": ')
-    for name, file, content in (("list", "run.json", "[1, 2]"), ("junk", "examples.nc", "junk")):
+    for name, file, content in (
+        ("list", "run.json", "[1, 2]"),
+        ("junk", "examples.nc", "junk"),
+        ("gate", "gate.json", '{"passed": true}'),
+        ("card", "run.json", '{"cards": {"vit": {"history": "none"}}}'),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "scores.nc").write_bytes((first / "scores.nc").read_bytes())
         (tmp_path / name / file).write_text(content)
     places = {"EMPTY": tmp_path / "empty", "FIRST": first, "DAMAGED": damaged}
-    places |= {"LIST": tmp_path / "list", "JUNK": tmp_path / "junk"}
+    places |= {name.upper(): tmp_path / name for name in ("list", "junk", "gate", "card", "lost")}
+    (tmp_path / "lost" / "report-0123").mkdir(parents=True)
+    (tmp_path / "lost" / "report-0123" / "stage.json").write_text("{}")
+    (tmp_path / "index.html").write_text("precious")
     for name, place in places.items():
         options = [option.replace(name, str(place)) for option in options]
     assert main(["report", *options]) == 2
     error = capsys.readouterr().err
     assert words in error and "Traceback" not in error and error.count("\n") == 1
     assert not (tmp_path / "site").exists()
+    assert (tmp_path / "index.html").read_text() == "precious"
 
 
 def test_further_pages_of_a_run_come_along(folder, tmp_path):

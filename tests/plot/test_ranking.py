@@ -1,12 +1,22 @@
 """Who wins, by how much, and in which words."""
 
+import json
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from climbench.errors import UserError
-from climbench.plot.ranking import headline_of, key_leads, ranked, reference_of, skill
-from climbench.plot.wording import numbers, units_of, verdict
+from climbench.plot.ranking import (
+    baselines_of,
+    headline_of,
+    key_leads,
+    marks_at,
+    ranked,
+    reference_of,
+    skill,
+)
+from climbench.plot.wording import numbers, region_name, units_of, verdict
 from climbench.report.tables import colour_class, regions_table, scorecard, standings
 
 
@@ -112,6 +122,15 @@ def test_the_reference_is_the_straight_line_else_another_baseline(forecasting, e
     assert reference_of(forecasting(models=("vit",))) is None
 
 
+def test_the_best_of_several_straight_lines_is_the_reference_of_whichever_run(forecasting):
+    other = "linear_regression (second)"
+    scores = forecasting(models=("vit", "linear_regression", other))
+    scores = set_headline(scores, {"vit": 8.0, "linear_regression": 10.0, other: 9.0})
+    assert reference_of(scores) == other
+    assert baselines_of(scores) == ["linear_regression", other]
+    assert "vit beats linear_regression (second)" in verdict(scores, headline_of(scores))[1]
+
+
 def test_the_verdict_says_yes(forecasting):
     scores = set_headline(forecasting(), {"vit": 8.0, "resnet": 9.0, "linear_regression": 10.0})
     winner, straight_line = verdict(scores, headline_of(scores))
@@ -143,12 +162,41 @@ def test_the_verdict_admits_that_intervals_overlap(forecasting):
     assert "but their 95 % intervals overlap" in verdict(scores, headline_of(scores))[1]
 
 
+def test_the_verdict_says_what_a_test_found_or_that_there_was_none(forecasting):
+    scores = set_headline(forecasting(), {"vit": 9.0, "resnet": 11.0, "linear_regression": 10.0})
+    headline = headline_of(scores)
+    assert headline.lead_hours == 24.0
+    mark = xr.full_like(scores["score"], "", dtype=object).sel(lead_time=[24.0])
+    mark.loc[{"model": "vit", "metric": "rmse"}] = "not significant"
+    tests = mark.to_dataset(name="mark").expand_dims(reference=["linear_regression"])
+    assert "but not beyond chance (skill" in verdict(scores, headline, tests)[1]
+    values = headline.of(scores["score"]).sel(model=["resnet", "vit"])
+    assert marks_at(tests, "linear_regression", values) == ["", "not significant"]
+    assert marks_at(tests, "persistence", values) == ["", ""]
+    later = scores["score"].sel(metric="rmse", channel="geopotential_500", region="global")
+    assert set(marks_at(tests, "linear_regression", later.sel(lead_time=72.0))) == {""}
+    bare = scores.assign(lower=scores["lower"] * np.nan)
+    assert verdict(bare, headline)[1].endswith("(skill +10.0 %); whether by chance was not tested.")
+
+
+def test_a_region_that_is_all_of_the_data_is_not_called_the_globe(forecasting):
+    def named(rows, columns):
+        data = {"grid": {"latitude": rows, "longitude": columns}}
+        return region_name(forecasting().assign_attrs(data=json.dumps(data)), "global")
+
+    assert named([-88.75, 88.75, 72], [0.0, 357.5, 144]) == "global"
+    assert named([90.0, -90.0, 181], [-180.0, 179.0, 360]) == "global"
+    assert named([75.0, 15.0, 25], [200.0, 330.0, 53]) == "whole domain"
+    assert named([0.0, 0.0, 1], [116.0, 117.0, 5]) == "all data"  # stations
+    assert region_name(forecasting(), "global") == "global"
+
+
 def test_the_verdict_knows_what_it_does_not_know(forecasting):
     alone = forecasting(models=("vit",))
     winner, straight_line = verdict(alone, headline_of(alone))
     assert winner.startswith("vit is the only model")
     assert straight_line.startswith(
-        "Better than a straight line? Unknown: none of linear_regression,"
+        "Better than a straight line? Unknown: none, as linear_regression,"
     )
     baselines = forecasting(models=("persistence", "linear_regression"))
     assert "only baselines" in verdict(baselines, headline_of(baselines))[1]

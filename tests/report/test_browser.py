@@ -67,7 +67,7 @@ def scores(forecasting):
 def site(scores, tmp_path):
     marks = scores[["score"]].rename(score="mark").astype(object)
     marks["mark"][:] = "not significant"
-    comparison = marks.assign_attrs(reference="linear_regression")
+    comparison = marks.expand_dims(reference=["linear_regression"])
     fields = np.arange(2 * 3 * 32 * 64, dtype=float).reshape(1, 1, 2, 3, 32, 64)[:, :, 0]
     grid = {name: scores[name] for name in ("latitude", "longitude")}
     truth = xr.DataArray(
@@ -123,9 +123,13 @@ def test_chance_is_shown_and_colours_are_relative_to_the_chosen_model(site, open
     page = open_page(site)
     cells = page.locator("#board td.doubt")
     assert cells.count() > 4 and "n.s." in cells.first.inner_text()
-    assert "Diebold-Mariano" in page.inner_text("#board caption")
+    caption = page.inner_text("#board caption")
+    assert "Diebold-Mariano" in caption and "n = 1460" in caption
+    static = page.locator("details", has_text="headline:").locator("td.doubt")
+    assert static.count() > 1 and "n.s." in static.first.text_content()
     page.select_option("#board-reference", label="persistence")
-    assert "intervals overlap" in page.inner_text("#board caption")
+    assert "not tested here" in page.inner_text("#board caption")
+    assert page.locator("#board td.doubt").count() == 0
     assert page.locator("#board td.better6, #board td.better5").count() > 0
 
 

@@ -29,7 +29,8 @@ def test_flat_lists_are_in_the_order_that_the_scripts_read(forecasting):
         expected = float(scores["score"].sel(where | {"model": name}))
         np.testing.assert_allclose(table[2, 2, 1, 1, place], expected, rtol=1e-4)
     assert json.dumps(payload, allow_nan=False)
-    assert payload["marks"] is None
+    assert payload["marks"] == {}
+    assert set(payload["samples"]) == {"1460"}
 
 
 def test_marks_of_a_test_are_put_beside_the_scores(forecasting):
@@ -37,14 +38,14 @@ def test_marks_of_a_test_are_put_beside_the_scores(forecasting):
     marks = xr.full_like(scores["score"], "not significant", dtype=object)
     marks = marks.drop_sel(model="persistence").sel(lead_time=[24.0])
     marks.loc[{"model": "vit", "metric": "rmse"}] = "better"
-    comparison = marks.to_dataset(name="mark").assign_attrs(reference="persistence")
+    comparison = marks.to_dataset(name="mark").expand_dims(reference=["persistence"])
     payload = scores_payload(scores, headline_of(scores), comparison)
-    found = np.array(payload["marks"], dtype=object).reshape(3, 4, 1, 2, 5)
+    found = np.array([*payload["marks"]["persistence"]]).reshape(3, 4, 1, 2, 5)
     names = [model["name"] for model in payload["models"]]
-    assert (found[0, :, 0, 0, names.index("vit")] == 1).all()
-    assert (found[1, :, 0, 0, names.index("vit")] == 0).all()
-    assert (found[:, :, :, 1] == None).all()  # noqa: E711  # element by element: nothing tested
-    assert (found[..., names.index("persistence")] == None).all()  # noqa: E711
+    assert (found[0, :, 0, 0, names.index("vit")] == "1").all()
+    assert (found[1, :, 0, 0, names.index("vit")] == "0").all()
+    assert (found[:, :, :, 1] == ".").all()  # nothing tested
+    assert (found[..., names.index("persistence")] == ".").all()
 
 
 @pytest.mark.parametrize(

@@ -296,16 +296,36 @@ def test_other_files_in_the_folder_are_left_alone(small, tmp_path):
 
 def test_a_page_of_another_origin_is_left_alone(small, tmp_path):
     (tmp_path / "index.html").write_text("precious")
-    with pytest.raises(UserError, match="no report of climbench"):
-        write(small, tmp_path)
-    assert (tmp_path / "index.html").read_text() == "precious"
-    with pytest.raises(UserError, match="no report of climbench"):
-        (tmp_path / "b" / "a_run").mkdir(parents=True)
-        (tmp_path / "b" / "a_run" / "index.html").write_text("precious")
-        report([Benchmark("A run", small)] * 2, tmp_path / "b", map_channels=0)
-    assert (tmp_path / "b" / "a_run" / "index.html").read_text() == "precious"
     with pytest.raises(UserError, match="is a file"):
         write(small, tmp_path / "index.html")
+    assert (tmp_path / "index.html").read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "foreign", ["index.html", "scores.csv", "report_files/thesis.tex", "a_run/checkpoint.ckpt"]
+)
+def test_what_no_site_has_written_is_never_overwritten(small, tmp_path, foreign):
+    folder = tmp_path / "site"
+    (folder / foreign).parent.mkdir(parents=True)
+    (folder / foreign).write_text("precious")
+    with pytest.raises(UserError, match="is no part of a report"):
+        if foreign.startswith("a_run"):
+            report([Benchmark("A run", small)] * 2, folder, map_channels=0)
+        else:
+            write(small, folder, map_channels=0)
+    assert (folder / foreign).read_text() == "precious"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / foreign]
+
+
+def test_what_a_former_site_had_beside_is_gone(small, tmp_path):
+    report([Benchmark("A run", small), Benchmark("B run", small)], tmp_path, map_channels=0)
+    (tmp_path / "notes.txt").write_text("precious")
+    (tmp_path / "report_files" / "made.json").write_text(
+        json.dumps(["../x", "index.html", "report_files", "a_run", "b_run"])
+    )
+    report([Benchmark("A run", small)], tmp_path, map_channels=0)
+    names = {entry.name for entry in tmp_path.iterdir()}
+    assert names == {"a_run", "index.html", "notes.txt", "report_files"}
 
 
 def test_a_failure_leaves_nothing_behind(small, tmp_path, monkeypatch):

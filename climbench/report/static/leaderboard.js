@@ -27,28 +27,24 @@
     return `${rounded > 0 ? "+" : rounded < 0 ? "−" : ""}${Math.abs(rounded)} %`;
   };
 
-  const overlaps = (one, other) =>
-    [one, other].every((place) => scores.lower[place] !== null && scores.upper[place] !== null) &&
-    scores.lower[one] <= scores.upper[other] && scores.lower[other] <= scores.upper[one];
+  /** What the test of a score against a reference says: "1" beyond chance, "0" not, "." no test. */
+  const markOf = (place, reference) => (scores.marks[scores.models[reference].name] || "")[place] || ".";
 
-  /** Whether a difference may be chance: by the test where there is one, else by the intervals. */
-  const doubtful = (place, referencePlace, reference) => {
-    const tested = scores.marks !== null && scores.models[reference].name === scores.marked_against;
-    const mark = tested ? scores.marks[place] : null;
-    return mark === null ? overlaps(place, referencePlace) : mark === 0;
-  };
-
-  const cellOf = (place, referencePlace, reference, orientation, smallest, best) => {
+  const cellOf = (place, referencePlace, reference, orientation, smallest, best, anyTest) => {
     const value = scores.score[place];
     const cell = element("td", {}, element("span", { className: "value" }, format(value, smallest)));
     if (best) cell.classList.add("best");
     const skill = place === referencePlace ? null : skillOf(value, scores.score[referencePlace], orientation);
     const notes = [];
     if (skill !== null) notes.push(percent(skill));
-    if (value !== null && place !== referencePlace && doubtful(place, referencePlace, reference)) {
+    const mark = value === null || place === referencePlace ? "" : markOf(place, reference);
+    if (mark === "0") {
       notes.push("n.s.");
       cell.classList.add("doubt");
-    } else if (skill !== null) cell.classList.add(colourOf(skill));
+    } else if (skill !== null) {
+      cell.classList.add(colourOf(skill));
+      if (mark === "." && anyTest) notes.push("n.t.");
+    }
     if (notes.length) cell.append(element("span", { className: "note" }, notes.join(" ")));
     const [low, high] = [scores.lower[place], scores.upper[place]];
     if (low !== null && high !== null) cell.title = `95 % interval: ${format(low, smallest)} to ${format(high, smallest)}`;
@@ -84,9 +80,13 @@
 
   const draw = () => {
     const [metric, region, place, reference] = ["board-metric", "board-region", "board-place", "board-reference"].map(chosen);
-    const { name, orientation } = scores.metrics[metric];
+    const { orientation } = scores.metrics[metric];
     const wanted = document.getElementById("board-filter").value.trim().toLowerCase();
-    const table = element("table", {}, element("caption", {}, captionOf(name, region, place, reference, orientation)));
+    const tests = scores.channels.flatMap((_, channel) => scores.models.map((_, number) =>
+      markOf(at(metric, channel, region, place, number), reference)));
+    const anyTest = tests.some((mark) => mark !== ".");
+    const words = captionOf(metric, region, place, reference, orientation) + chanceOf(anyTest);
+    const table = element("table", {}, element("caption", {}, words));
     const head = element("tr", {}, headingOf("model", "", null));
     scores.channels.forEach((channel, number) => head.append(headingOf(channel, scores.units[metric][number], number)));
     const body = element("tbody");
@@ -97,7 +97,7 @@
       const row = element("tr", {}, modelCell(number));
       columns.forEach(({ smallest, best }, channel) => row.append(cellOf(
         at(metric, channel, region, place, number), at(metric, channel, region, place, reference),
-        reference, orientation, smallest, best.has(number))));
+        reference, orientation, smallest, best.has(number), anyTest)));
       body.append(row);
     }
     table.append(element("thead", {}, head), body);
@@ -121,12 +121,15 @@
   };
 
   const BETTER = { lower: "lower is better", higher: "higher is better", zero: "zero is best", none: "neither more nor less is better" };
-  const captionOf = (metric, region, place, reference, orientation) =>
-    `${metric} at ${scores.places[place].name}, ${scores.regions[region]}; ${BETTER[orientation]}. ` +
-    `Percent and colour: skill against ${scores.models[reference].name}; n.s.: not significant` +
-    (scores.marked_against === scores.models[reference].name && scores.marks
-      ? " (Diebold-Mariano test, false discovery rate 5 %; where there is none, overlapping 95 % intervals)."
-      : " (95 % intervals overlap).");
+  const captionOf = (metric, region, place, reference, orientation) => {
+    const samples = scores.samples[(metric * scores.regions.length + region) * scores.places.length + place];
+    return `${scores.metrics[metric].name} at ${scores.places[place].name}, ${scores.regions[region]}` +
+      `${samples ? `, n = ${samples}` : ""}; ${BETTER[orientation]}. ` +
+      `Percent and colour: skill against ${scores.models[reference].name}; `;
+  };
+  const chanceOf = (anyTest) => anyTest
+    ? "n.s.: not significant (paired Diebold-Mariano test, false discovery rate 5 %); n.t.: not tested."
+    : "not tested here: differences may be chance.";
 
   const start = scores.start;
   order.column = start.channel;
