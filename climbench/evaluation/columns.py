@@ -277,9 +277,9 @@ def _by_level(
     """Return the scores of each level, and R2 by latitude and level."""
     scores = [[by_level[s, name] for name in profiles] for s in sums]
     sections = [[parts.sections[name].r2() for name in profiles] for parts in sums.values()]
-    levels = (
-        data.truth[LEVEL].values if LEVEL in data.truth.coords else range(len(sections[0][0][0]))
-    )
+    known = LEVEL in data.truth.coords
+    levels = data.truth[LEVEL].values if known else range(len(sections[0][0][0]))
+    about = data.truth[LEVEL].attrs if known else {}
     zones = next(iter(next(iter(sums.values())).sections.values())).latitude
     return xr.Dataset(
         {
@@ -288,7 +288,7 @@ def _by_level(
         },
         coords={
             "profile": list(profiles),
-            LEVEL: (LEVEL, np.asarray(levels, dtype=np.float64)),
+            LEVEL: (LEVEL, np.asarray(levels, dtype=np.float64), about),
             "zone": ("zone", zones, {"units": "degrees_north"}),
         },
     )

@@ -158,7 +158,8 @@ def skill(score: xr.DataArray, baseline: str, orientation: str) -> xr.DataArray:
     baseline
         Name of the model that has skill 0.
     orientation
-        Only errors ("lower", "zero") have a skill, other scores give NaN.
+        Only errors ("lower") have a skill. Other scores give NaN, a bias too: of one near zero
+        any other is a hundredfold.
 
     Returns
     -------
@@ -171,11 +172,10 @@ def skill(score: xr.DataArray, baseline: str, orientation: str) -> xr.DataArray:
     >>> skill(rmse, "persistence", "lower").values.tolist()
     [0.75, 0.0]
     """
-    if orientation not in ("lower", "zero"):
+    if orientation != "lower":
         return score * np.nan
-    error = abs(score)
-    reference = error.sel(model=baseline, drop=True)
-    return 1 - error / reference.where(reference > 0)
+    reference = score.sel(model=baseline, drop=True)
+    return 1 - score / reference.where(reference > 0)
 
 
 def plain_name(model: str) -> str:

@@ -1,17 +1,19 @@
 """What the scripts of a page are told: all scores as plain lists, with the words they need."""
 
+import re
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from climbench.plot.ranking import Headline, axis_of, is_baseline, ranked, reference_of
-from climbench.plot.wording import caption, raised, region_name, units_of
+from climbench.plot.wording import caption, channel_units, raised, region_name, units_of
 from climbench.report.tables import COLOUR_LIMITS
 
 DIGITS = 5  # significant ones of a number on the page; scores.csv has all
 CODES = {"": ".", "better": "1", "worse": "1", "not significant": "0"}  # of tests
 OF_TRUTH = "(of=truth)"
+USUAL = {"model", "channel", "region", "lead_time", "scenario"}
 
 
 def scores_payload(
@@ -103,8 +105,8 @@ def curves_payload(scores: xr.Dataset, headline: Headline) -> list[dict[str, Any
     list
         For each: ``name``, ``along`` (its dimension), ``x``, whether these are ``numbers`` and
         ``logarithmic``, ``units`` of each channel, flat ``values`` in the order channel, place, x,
-        model, for the headline's region, and ``ideal`` in the order channel, place, x: what a
-        perfect forecast has, None where nobody knows.
+        model, for the headline's region, and ``ideal`` in the order channel, place, x: what the
+        truth or a perfect forecast (``ideal_name``) has, None where nobody knows.
     """
     axis = axis_of(scores)
     usual = {"model", "channel", "region", axis}
@@ -126,16 +128,35 @@ def curves_payload(scores: xr.Dataset, headline: Headline) -> list[dict[str, Any
         curves.append(
             {
                 "name": str(name),
-                "along": along.replace("_", " "),
                 "x": [rounded(each) for each in x] if numbers else x.astype(str).tolist(),
                 "numbers": numbers,
                 "logarithmic": along.endswith("wavenumber"),
                 "units": [_curve_units(values, here["channel"], name) for name in channels],
                 "values": flat(here.transpose("channel", axis, own[0], "model")),
                 "ideal": _ideal(scores, str(name), here.isel(model=0, drop=True), axis),
+                "ideal_name": "the truth"
+                if f"{name}{OF_TRUTH}" in scores
+                else "a perfect forecast",
+                **_axes(str(name), here, [channel_units(scores, each) for each in channels]),
             }
         )
     return curves
+
+
+def _axes(name: str, here: xr.DataArray, units: list[str]) -> dict[str, Any]:
+    """Return what stands at the axes of a curve, and the event of each channel that it is about."""
+    plain = name.partition("(")[0]
+    along = str(next(dim for dim in here.dims if dim in here.coords and dim not in USUAL))
+    if plain == "rank_histogram":
+        members = here.sizes[along] - 1
+        return {"along": f"rank of the truth among {members} members", "across": "frequency"}
+    if plain != "reliability":
+        return {"along": along.replace("_", " "), "across": ""}
+    found = {key: value for key, value in re.findall(r"(\w+)=([^,()]+)", name)}
+    side = "below" if found.get("above") == "false" else "above"
+    limit = found.get("threshold")
+    events = [f"{side} {limit} {unit}".rstrip() if limit else "" for unit in units]
+    return {"along": "forecast probability", "across": "observed frequency", "events": events}
 
 
 def _curve_units(values: xr.DataArray, channels: xr.DataArray, channel: str) -> str:

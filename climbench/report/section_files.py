@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 from climbench.plot.ranking import Headline, ranked
-from climbench.plot.theme import Theme, canvas, dress, heading, safe, short
+from climbench.plot.theme import Theme, canvas, dress, heading, safe
 from climbench.report.figures import Picture, draw_picture
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SECTION = "section_r2"
 STEPS = np.linspace(0.0, 1.0, 11)
 SIDE_BY_SIDE = 3
+LINE = 17  # letters above a panel
 
 
 def write_sections(
@@ -72,7 +73,7 @@ def _described(here: xr.DataArray, profile: str, scenario: str) -> str:
 def _figure(here: xr.DataArray, title: str, theme: Theme) -> "Figure":
     from matplotlib.colors import BoundaryNorm
 
-    figure = canvas(2.9, theme)
+    figure = canvas(3.1, theme)
     panels: Sequence[Axes] = figure.subplots(1, here.sizes["model"], sharey=True, squeeze=False)[0]
     levels = here["lev"].values.astype(float)
     mesh: Any = None
@@ -84,10 +85,30 @@ def _figure(here: xr.DataArray, title: str, theme: Theme) -> "Figure":
         norm = BoundaryNorm(STEPS, 256, extend="min")
         mesh = axes.pcolormesh(here["zone"].values, levels, values, norm=norm, cmap="viridis")
         axes.set_xticks([-60, 0, 60], ["60°S", "0°", "60°N"])
-        heading(axes, short(model, 18), theme)
+        heading(axes, _on_lines(model), theme)
     panels[0].invert_yaxis()
-    panels[0].set_ylabel("level (ground below)", fontsize=9)
+    units = here["lev"].attrs.get("units")
+    panels[0].set_ylabel(safe(f"level [{units}]" if units else "level"), fontsize=9)
     bar = figure.colorbar(mesh, ax=panels, shrink=0.9, ticks=STEPS[::2], pad=0.02)
     bar.set_label(safe(f"R2 of {title}"), color=theme.text, fontsize=9)
     bar.ax.tick_params(colors=theme.text, labelsize=8.5)
     return figure
+
+
+def _on_lines(name: str) -> str:
+    r"""Return a name on two lines that fit above a panel; a longer one loses its middle.
+
+    Examples
+    --------
+    >>> _on_lines("column_mlp"), _on_lines("column_randomised_prior_small")
+    ('column_mlp', 'column_randomised_\nprior_small')
+    """
+    if len(name) > 2 * LINE:
+        name = f"{name[: LINE - 1]}…{name[-LINE:]}"
+    if len(name) <= LINE:
+        return name
+    breaks = [
+        at + 1 for at, sign in enumerate(name) if sign in "_…- " and len(name) - at <= LINE + 1
+    ]
+    place = min(breaks, default=LINE)
+    return f"{name[:place]}\n{name[place:]}"

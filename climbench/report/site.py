@@ -38,6 +38,7 @@ from climbench.report.publishing import FILES, PAGE, publish, refuse_file
 from climbench.report.tables import (
     COLOUR_LIMITS,
     evidence_table,
+    in_parts,
     regions_table,
     scorecard,
     standings,
@@ -173,7 +174,7 @@ def render(benchmark: Benchmark, headline: Headline, parts: Mapping[str, Any]) -
         reference=names.index(reference) if reference in names else 0,
         standings=standings(scores, headline, comparison),
         scorecards=[
-            (name, scorecard(scores, headline, name, comparison))
+            (name, in_parts(scorecard(scores, headline, name, comparison)))
             for name in metrics_of(scores, headline)
         ],
         regions=regions_table(scores, headline, comparison) if several else None,

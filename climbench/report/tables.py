@@ -38,6 +38,7 @@ from climbench.report.comparable import published_beside
 # Relative scores at which colours change, in percent, as the WeatherBench 2 scorecards have them
 COLOUR_LIMITS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 DOUBT = "not significant"
+COLUMNS = 15  # of a table
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,22 @@ def scorecard(
     )
 
 
+def in_parts(table: Table) -> list[Table]:
+    """Return a table as several that fit a sheet of paper, with whole groups of columns each."""
+    if not table.groups:
+        return [table]
+    span = table.groups[0][1]
+    most = max(1, COLUMNS // span)
+    parts = []
+    for first in range(0, len(table.groups), most):
+        columns = slice(first * span, (first + most) * span)
+        rows = [replace(row, cells=row.cells[columns]) for row in table.rows]
+        groups = table.groups[first : first + most]
+        caption = f"{table.caption.partition(',')[0]}, continued" if first else table.caption
+        parts.append(Table(caption, groups, table.columns[columns], rows))
+    return parts
+
+
 def regions_table(
     scores: xr.Dataset, headline: Headline, comparison: xr.Dataset | None = None
 ) -> Table:
@@ -206,6 +223,7 @@ def _colour(gain: float, mark: str) -> str:
 
 
 def _noted(text: str, mark: str) -> str:
+    text = text.replace("-", "\N{MINUS SIGN}")
     return f"{text} n.s.".lstrip() if mark == DOUBT else text
 
 
@@ -231,7 +249,7 @@ def _scorecard_caption(
     }
     orientation = str(column["orientation"].item())
     text = f"{metric}, {region}; {better[orientation]}"
-    if reference and orientation in ("lower", "zero"):
+    if reference and orientation == "lower":
         text += f"; colour and percentage: skill against {reference}"
     every = [mark for column in marks for mark in column]
     return f"{text}; {_significance(every)}" if reference else text

@@ -60,7 +60,17 @@ def scores(forecasting):
     spectrum = (waves**-3 * (1 + 0 * scores["score"].isel(metric=0, drop=True))).assign_attrs(
         unit_power=2, orientation="none", unit="({units})**2"
     )
-    return scores.assign_coords(zonal_wavenumber=[0, 1, 2, 3]).assign(spectrum=spectrum)
+    scores = scores.assign_coords(zonal_wavenumber=[0, 1, 2, 3]).assign(spectrum=spectrum)
+    plain = (0.25 + 0 * scores["score"].isel(metric=0, drop=True)).assign_attrs(
+        unit_power=0, orientation="none"
+    )
+    of_ensembles = plain.where(scores["model"].isin(["vit", "unet"]))
+    return scores.assign(
+        {
+            "rank_histogram": of_ensembles.expand_dims(rank=[0, 1, 2, 3]),
+            "reliability(threshold=5)": of_ensembles.expand_dims(probability=[0, 0.5, 1]),
+        }
+    )
 
 
 @pytest.fixture
@@ -164,6 +174,16 @@ def test_charts_follow_the_choices(site, open_page):
     page.select_option("#curve-channel", label="2m_temperature")
     page.wait_for_function("document.querySelector('#curve-caption').innerText.includes('2m_temp')")
     assert "zonal wavenumber" in page.inner_html("#own-chart")
+    assert page.locator("#own-legend button").count() == 6
+    page.select_option("#own-curve", label="rank_histogram")
+    page.wait_for_selector("#own-chart:has-text('rank of the truth among 3 members')")
+    assert page.locator("#own-legend button").all_inner_texts() == ["unet", "vit"]
+    assert page.locator("#own-chart .mark-rect path").count() == 8
+    assert "Thick grey line: a perfect forecast" in page.inner_text("#own-caption")
+    page.select_option("#own-curve", label="reliability(threshold=5)")
+    page.wait_for_selector("#own-chart:has-text('observed frequency')")
+    caption = page.inner_text("#own-caption")
+    assert "(event: geopotential_500 above 5 m² s⁻²)" in caption
 
 
 def test_maps_and_forecasts(site, open_page):
@@ -197,6 +217,41 @@ def test_nothing_is_wider_than_the_window(site, open_page, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+def test_captions_are_read_whole_on_a_phone(site, open_page):
+    page = open_page(site, viewport={"width": 360, "height": 800})
+    boxes = page.locator(".scroll caption span").evaluate_all(
+        "all => all.filter((each) => each.offsetParent).map((each) => each.getBoundingClientRect())"
+    )
+    assert boxes and all(0 <= box["left"] and box["right"] <= 360 for box in boxes)
+
+
+def test_nothing_is_cut_on_paper(forecasting, tmp_path, open_page):
+    whole = forecasting(models=MODELS)
+    wide = xr.concat(
+        [
+            whole.isel(channel=[0]).assign_coords(channel=[f"temperature_{n:02d}"])
+            for n in range(11)
+        ],
+        "channel",
+    )
+    site = report(Benchmark("Wide", wide), tmp_path / "site", map_channels=0)
+    page = open_page(site, viewport={"width": 1030, "height": 720})  # A4 without its margins
+    page.wait_for_selector("#board[data-ready]")
+    page.emulate_media(media="print")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    right = "all => all.map((each) => each.getBoundingClientRect().right)"
+    edges = page.locator(".scroll table").evaluate_all(right)
+    assert len(edges) == 2 + 3 * 3 and 0 < min(edges) and max(edges) <= 1030
+
+
+def test_a_name_without_any_break_does_not_widen_the_page(forecasting, tmp_path, open_page):
+    scores = forecasting(models=("x" * 300, "linear_regression"))
+    site = report(Benchmark("y" * 300, scores), tmp_path / "site", map_channels=1)
+    page = open_page(site, viewport={"width": 360, "height": 800})
+    page.wait_for_selector("#curve-chart[data-ready] svg")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_keep_the_rules_of_accessibility(site, open_page, scheme):
     axe = pytest.importorskip("axe_core_python.sync_playwright").Axe()
@@ -219,6 +274,8 @@ def test_without_scripts_the_tables_are_there_and_nothing_that_does_nothing(site
     page = open_page(site, java_script_enabled=False)
     assert page.locator(".controls:visible").count() == 0
     assert "need none" in page.inner_text("#board")
+    assert "Charts need JavaScript" in page.inner_text("#curve-chart")
+    assert not page.locator("text=Press a model").is_visible()
     assert page.locator("#leaderboard table").first.is_visible()
 
 

@@ -50,6 +50,16 @@
     };
   };
 
+  /** Bars beside each other, of each model at each rank. */
+  const histogram = (values, x, y, models) => ({
+    data: { values },
+    encoding: { x: { field: "x", ...x }, y: { field: "y", ...y } },
+    layer: [{
+      mark: { type: "bar" },
+      encoding: { xOffset: { field: "model", type: "nominal" }, color: styled(models).color, tooltip: [{ field: "model" }, { field: "x", title: x.title }, { field: "y", title: y.title, format: ".4~g" }] },
+    }],
+  });
+
   /** Lead times that were scored, at most nine of them. */
   const leadTicks = () => {
     const hours = scores.places.map((place) => place.hours);
@@ -94,10 +104,12 @@
     return svg;
   };
 
-  /** Buttons that show and hide models in every chart of the page. */
-  const legend = (list, models) => {
+  /** Buttons that show and hide models in every chart of the page; of those that are `known`. */
+  const legend = (list, models, known = null) => {
+    const focused = list.contains(document.activeElement) ? document.activeElement.textContent : null;
     const shown = looks(models);
-    list.replaceChildren(...models.map(({ name }, number) => {
+    list.replaceChildren(...models.flatMap(({ name }, number) => {
+      if (known && !known.has(name)) return [];
       const look = shown[number];
       const button = element("button", { type: "button", "aria-pressed": String(!hidden.has(name)) }, swatch(look), ...breakable(name));
       button.addEventListener("click", () => {
@@ -107,8 +119,9 @@
         }
         redraws.forEach((redraw) => redraw());
       });
-      return element("li", {}, button);
+      return [element("li", {}, button)];
     }));
+    for (const button of list.querySelectorAll("button")) if (button.textContent === focused) button.focus();
   };
 
   const titleOf = (name, units) => (units ? `${name} [${units}]` : name);
@@ -131,7 +144,7 @@
     const spec = several
       ? lines(values, { type: "quantitative", title: "lead time [h]", scale: { zero: false, nice: false, padding: 12 }, axis: { values: leadTicks(), format: ".3~g" } }, { type: "quantitative", title, scale: { zero } }, scores.models)
       : bars(values, title, scores.models);
-    document.getElementById("curve-caption").textContent = `${what}. ${several ? "Shaded" : "Whiskers"}: 95 % intervals. Grey: baselines.`;
+    document.getElementById("curve-caption").textContent = `${what}. ${!hasBounds(values) ? "No intervals." : several ? "Shaded: 95 % intervals." : "Whiskers: 95 % intervals."} Grey: baselines.`;
     return embed("curve-chart", spec, what);
   };
 
@@ -142,7 +155,7 @@
 
   const idealLine = (values) => ({
     data: { values },
-    mark: { type: "line", strokeWidth: 1.5, strokeDash: [2, 2] },
+    mark: { type: "line", strokeWidth: 3.5, opacity: 0.55 },
     encoding: { color: { value: colour("--text") } },
   });
 
@@ -150,19 +163,26 @@
     const curve = curves[chosen("own-curve")];
     const [channel, place] = ["own-channel", "own-place"].map(chosen);
     const values = [];
+    const known = new Set();
     curve.x.forEach((x, number) => scores.models.forEach(({ name }, model) => {
       const y = curve.values[((channel * scores.places.length + place) * curve.x.length + number) * scores.models.length + model];
       const drawable = y !== null && (!curve.logarithmic || (x > 0 && y > 0));
+      if (drawable) known.add(name);
       if (!hidden.has(name) && drawable) values.push({ model: name, x, y });
     }));
     const scale = curve.logarithmic ? { type: "log", nice: false } : { zero: curve.name.startsWith("rank_histogram") };
     const axis = curve.logarithmic ? { format: "~g", labelOverlap: true } : {};
-    const title = titleOf(curve.name, curve.units[channel]);
-    const what = `${title} of ${scores.channels[channel]} at ${scores.places[place].name}`;
-    const spec = lines(values, { type: curve.numbers ? "quantitative" : "ordinal", title: curve.along, ...(curve.numbers ? { scale, axis } : {}) }, { type: "quantitative", title, scale, axis: curve.logarithmic ? { format: ".0e" } : {} }, scores.models);
+    legend(document.getElementById("own-legend"), scores.models, known);
+    const title = curve.across || titleOf(curve.name, curve.units[channel]);
+    const event = curve.events?.[channel] ? ` (event: ${scores.channels[channel]} ${curve.events[channel]})` : "";
+    const what = `${titleOf(curve.name, curve.units[channel])} of ${scores.channels[channel]} at ${scores.places[place].name}${event}`;
+    const ranks = curve.name.startsWith("rank_histogram");
+    const along = curve.numbers && !ranks ? { type: "quantitative", title: curve.along, scale, axis } : { type: "ordinal", title: curve.along, axis: { labelAngle: 0, labelOverlap: true } };
+    const across = { type: "quantitative", title, scale, axis: curve.logarithmic ? { format: ".0e" } : {} };
+    const spec = (ranks ? histogram : lines)(values, along, across, scores.models);
     const ideal = idealRows(curve, channel, place);
     if (ideal.length) spec.layer.push(idealLine(ideal));
-    document.getElementById("own-caption").textContent = values.length ? `${what}.${ideal.length ? " Dotted: a perfect forecast." : ""}` : `${what}: no value.`;
+    document.getElementById("own-caption").textContent = values.length ? `${what}.${ideal.length ? ` Thick grey line: ${curve.ideal_name}.` : ""}` : `${what}: no value.`;
     return embed("own-chart", spec, what);
   };
 
@@ -187,13 +207,13 @@
     start(scoreCurves);
   }
   if (scores && own && document.getElementById("own-chart")) {
-    legend(document.getElementById("own-legend"), scores.models);
     onChoice(["own-curve", "own-channel", "own-place"], () => ownCurves(own));
     start(() => ownCurves(own));
   }
   if (history && document.getElementById("training-chart")) start(() => trainingCurves(history));
   dark.addEventListener("change", () => {
-    for (const list of document.querySelectorAll(".legend")) legend(list, scores.models);
+    const list = document.getElementById("curve-legend");
+    if (list) legend(list, scores.models); // that of the other curves follows these
     redraws.forEach((redraw) => redraw());
   });
 })();

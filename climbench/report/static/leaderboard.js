@@ -7,7 +7,7 @@
   const order = { column: null, down: false }; // column null: by name
 
   const skillOf = (value, reference, orientation) => {
-    if (value === null || reference === null || !["lower", "zero"].includes(orientation)) return null;
+    if (value === null || reference === null || orientation !== "lower") return null;
     return Math.abs(reference) > 0 ? 1 - Math.abs(value) / Math.abs(reference) : null;
   };
 
@@ -86,7 +86,7 @@
       markOf(at(metric, channel, region, place, number), reference)));
     const anyTest = tests.some((mark) => mark !== ".");
     const words = captionOf(metric, region, place, reference, orientation) + chanceOf(anyTest);
-    const table = element("table", {}, element("caption", {}, words));
+    const table = element("table", {}, element("caption", {}, element("span", {}, words)));
     const head = element("tr", {}, headingOf("model", "", null));
     scores.channels.forEach((channel, number) => head.append(headingOf(channel, scores.units[metric][number], number)));
     const body = element("tbody");
@@ -125,7 +125,7 @@
     const samples = scores.samples[(metric * scores.regions.length + region) * scores.places.length + place];
     return `${scores.metrics[metric].name} at ${scores.places[place].name}, ${scores.regions[region]}` +
       `${samples ? `, n = ${samples}` : ""}; ${BETTER[orientation]}. ` +
-      `Percent and colour: skill against ${scores.models[reference].name}; `;
+      `${orientation === "lower" ? "Percent and colour: skill against" : "Tests: against"} ${scores.models[reference].name}; `;
   };
   const chanceOf = (anyTest) => anyTest
     ? "n.s.: not significant (paired Diebold-Mariano test, false discovery rate 5 %); n.t.: not tested."

@@ -1,6 +1,8 @@
 // What the scripts of a page share: its data, choices, colours and formats.
 "use strict";
 const climbench = (() => {
+  window.addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((each) => { each.open = true; }));
+
   const read = (id) => {
     const element = document.getElementById(id);
     return element ? JSON.parse(element.textContent) : null;
