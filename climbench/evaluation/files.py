@@ -94,7 +94,9 @@ def read_scores(path: Path) -> xr.Dataset:
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
             scores = dataset.load()
     except (OSError, ValueError) as error:
-        raise UserError(f"The scores file {path} cannot be read as netCDF: {error}") from error
-    if "score" not in scores or "model" not in scores.dims:
+        raise UserError(
+            f"The scores file {path} cannot be read as netCDF ({error}): evaluate again."
+        ) from error
+    if "score" not in scores or not scores.sizes.get("model"):
         raise UserError(f"{path} holds no scores: give a file that 'climbench evaluate' wrote.")
     return scores

@@ -103,6 +103,10 @@ def test_files_that_hold_no_scores(tmp_path, truth):
     with pytest.raises(UserError, match="cannot be read as netCDF"):
         read_scores(tmp_path / "text.nc")
     truth.to_netcdf(tmp_path / "truth.nc")
+    nobody = xr.Dataset({"score": ("model", [])}, {"model": np.array([], dtype=str)})
+    nobody.to_netcdf(tmp_path / "nobody.nc")
+    with pytest.raises(UserError, match=r"nobody\.nc holds no scores"):
+        read_scores(tmp_path / "nobody.nc")
     with pytest.raises(UserError, match="holds no scores"):
         read_scores(tmp_path / "truth.nc")
 
