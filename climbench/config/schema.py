@@ -235,7 +235,7 @@ class ReportConfig(Options):
         Initial times of these forecasts, the nearest are taken; by default one in the middle.
     """
 
-    lead_hours: float = 24.0
+    lead_hours: float = Field(default=24.0, ge=0)
     map_channels: int = Field(default=8, ge=0)
     forecast_channels: int = Field(default=3, ge=0)
     times: tuple[str, ...] = ()

@@ -170,6 +170,7 @@ def test_the_command_writes_the_site_and_says_where(folder, capsys, tmp_path):
         (["runs=EMPTY"], "holds no finished run"),
         (["runs=FIRST", "scores=x.nc"], "needs either runs=[FOLDER,...] or scores=[FILE,...]"),
         (["runs=FIRST", "report.lead_hours=soon"], "report.lead_hours"),
+        (["runs=FIRST", "report.lead_hours=-5"], "report.lead_hours"),
         (["runs=FIRST", "report.map_channels=-1"], "report.map_channels"),
         (["runs=FIRST", "report.colour=red"], "report.colour"),
         (["runs=DAMAGED"], "run.json is damaged"),
