@@ -75,8 +75,8 @@ def write_archive(folder: Path, data_root: Path) -> None:
     (folder / "climsim").mkdir()
     for real in (data_root / "climsim").iterdir():
         (folder / "climsim" / real.name).symlink_to(real)
-    for month in ("0001-02", "0007-02", "0008-02"):  # of which every seventh pair is taken
-        list(write_pairs(folder / "climsim/train", data_root, 8, month, every=36))
+    # recipes take every sixth or seventh: of 43 pairs the last is one of both
+    list(write_pairs(folder / "climsim/train", data_root, 43, every=36))
     write_weather2k(folder / "weather2k", stations=115, days=151)
     for member in ("r1i1p1f1", "r2i1p1f1", "r3i1p1f1"):
         years = range(2015, 2051)
@@ -84,7 +84,7 @@ def write_archive(folder: Path, data_root: Path) -> None:
         write_run(folder / "cmip6", *run, years, years_of_a_file=18)
     for name in ("geopotential_500", "temperature_850"):
         path = folder / f"weatherbench1/{name}/{name}_5.625deg.zip"
-        write_weatherbench1(path, name, last="2018-02-08")
+        write_weatherbench1(path, name, last="2018-01-27")
     (source,) = (data_root / "ncep_slp_natl").glob("*.nc")
     (folder / "example").mkdir()
     with xr.open_dataset(source) as pressure:

@@ -99,17 +99,17 @@ FILLED = {
 def periods(days: str, *recipes: str) -> list[str]:
     """Return options for the first and last days of training, validation and test.
 
-    Without names of ``recipes`` the experiment reads one store.
+    ``recipes`` are those that the experiment reads beside its own.
     """
-    first, trained, *_, last = days = days.split()
+    first, trained, begins, ends, starts, last = days.split()
     change = f"dates: {{start: {first}, end: {last}}}, statistics: {{period: [{first},{trained}]}}"
     further = [f"{{recipe: {recipe}, overrides: {{{change}}}}}" for recipe in recipes]
     return [
         f"++recipe_overrides.dates={{start: {first}, end: {last}}}",
         f"++recipe_overrides.statistics.period=[{first},{trained}]",
         f"task.train=[{first},{trained}]",
-        f"task.validation=[{days[2]},{days[3]}]",
-        f"task.test=[{days[4]},{last}]",
+        f"task.validation=[{begins},{ends}]",
+        f"task.test=[{starts},{last}]",
         *([f"further_recipes=[{','.join(further)}]"] if recipes else []),
     ]
 
@@ -131,8 +131,13 @@ SEASONS = "tas, tas_djf, tas_mam, tas_jja, tas_son"
 CLIMATEBENCH = "tas, diurnal_temperature_range, pr, pr90"
 WARM = ("climsim_twin_low", "climsim_twin_low_warm", "climsim_twin_warm")
 ONE_MONTH = "0001-01-01 0001-01-12 0001-01-13 0001-01-18 0001-01-19 0001-01-23"
+FORTY_STEPS = "0001-02-01 0001-02-08 0001-02-09 0001-02-15 0001-02-16 0001-02-22"
 TWO_MONTHS = "2000-01-01 2000-01-31 2000-02-01 2000-02-14 2000-02-15 2000-02-29"
 STATIONS_OF_2017 = "2017-01-01 2017-02-19 2017-02-20 2017-04-10 2017-04-11 2017-05-31"
+COLUMN_NETWORKS = [
+    *("column_cnn", "column_encoder_decoder", "heteroskedastic_regression", "conditional_vae"),
+    *("column_randomised_prior", "column_unet", "column_lstm"),
+]
 FEW_DRAWS = ["seeds=2", "candidate_seeds=1", "processes=1"]
 
 SHORTENED = (
@@ -154,9 +159,21 @@ SHORTENED = (
     (r".*=climsim_twin\b", "days of simulated columns for years", periods(ONE_MONTH)),
     (r".*=climsim_twin_warm", "days of simulated columns for years", periods(ONE_MONTH, *WARM)),
     (
+        r".*=climsim(_v2)? ",
+        "the days that the archive of the test has, the straight line and one network",
+        [
+            *periods(FORTY_STEPS, "climsim_scoring"),
+            *(f"~models.{name}" for name in COLUMN_NETWORKS),
+            "trainer.batch_size=64",
+        ],
+    ),
+    (
         r".*=weatherbench1_direct",
-        "the weeks that the archive of the test has",
-        periods("2017-12-31 2018-01-15 2018-01-16 2018-01-26 2018-01-27 2018-02-08"),
+        "the weeks that the archive of the test has, small steps of the published network",
+        [
+            *periods("2017-12-31 2018-01-15 2018-01-16 2018-01-21 2018-01-22 2018-01-27"),
+            "trainer.batch_size=4",
+        ],
     ),
     (
         r".*=climatelearn_era5_forecasting",
