@@ -116,7 +116,7 @@ def surroundings(line, request, reader, tmp_path, monkeypatch):
     monkeypatch.setenv("FRESH", str(tmp_path / "stores"))
     if "scheduler=" in line.text:
         monkeypatch.setenv("SCHEDULER", request.getfixturevalue("scheduler"))
-    if re.search("gs://|era5_wb2|climatelearn_era5", line.text):
+    if re.search("gs://|era5_wb2", line.text):
         request.getfixturevalue("bucket")
 
 
