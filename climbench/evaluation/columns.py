@@ -104,7 +104,7 @@ def evaluate_columns(
         preset="climsim",
         simulated="true" if simulated else "false",
         conventions=json.dumps(conventions, sort_keys=True),
-        samples_without_truth=json.dumps({name: 0}),
+        samples_without_truth=json.dumps({name: {"number": 0}}),
         bootstrap=json.dumps({"confidence": 0.95, "draws": 0, "seed": 0}),
         climatology_hash=json.dumps({name: ""}),
         notes=json.dumps({name: _notes(sums)}),

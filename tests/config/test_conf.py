@@ -37,6 +37,12 @@ def test_every_option_of_every_group_composes(group, option):
         assert ModelConfig(**config["model"])
 
 
+@pytest.mark.parametrize("evaluation", group_options("evaluation"))
+def test_predictions_are_scored_by_every_evaluation(evaluation):
+    """`climbench evaluate evaluation=...`: what experiments leave out as well must be there."""
+    assert composed("evaluate", [f"evaluation={evaluation}"])["metrics"]
+
+
 @pytest.mark.parametrize("launcher", group_options("launcher"))
 def test_every_launcher_composes(launcher):
     assert composed("run", [f"launcher={launcher}"])

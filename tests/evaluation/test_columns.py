@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from climbench.cli import main
 from climbench.errors import UserError
 from climbench.evaluation import column_data, combine, evaluate, gate, read_scores, write_scores
 from climbench.evaluation.rules import GateRules
@@ -196,6 +197,19 @@ def test_what_only_the_prediction_lacks_is_refused_or_left_out(predictions, trut
 
 def in_other_units(data):
     return data.assign(ptend_t=data.ptend_t.assign_attrs(units="K day-1"))
+
+
+def test_anybodys_columns_are_scored_by_the_command_of_the_page(
+    predictions, truth, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    predictions.to_netcdf("MINE.nc")
+    truth.to_netcdf("STORE.nc")
+    words = ["predictions=MINE.nc", "truth=STORE.nc", "evaluation=column_physics"]
+    assert main(["evaluate", *words]) == 0
+    assert "Scores of MINE" in capsys.readouterr().out
+    scores = evaluate(predictions, truth, metrics=METRICS)
+    np.testing.assert_array_equal(read_scores(tmp_path / "scores").score, scores.score)
 
 
 @pytest.mark.parametrize(

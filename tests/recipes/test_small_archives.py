@@ -138,16 +138,18 @@ WEATHERBENCH1 = {
 }
 
 
-def write_weatherbench1(path: Path, name: str) -> xr.DataArray:
+def write_weatherbench1(path: Path, name: str, last: str = "2018-01-01") -> xr.DataArray:
     """A variable's zip file: hourly fields, a file a year, one level beside them."""
     short, units, level = WEATHERBENCH1[name]
     axes = {
-        "time": xr.date_range("2017-12-31", "2018-01-01T23", freq="1h"),
+        "time": xr.date_range("2017-12-31", f"{last}T23", freq="1h"),
         "lat": ("lat", np.linspace(-87.1875, 87.1875, 32), {"units": "degrees_north"}),
         "lon": ("lon", np.arange(0, 360, 5.625), {"units": "degrees_east"}),
     }
     bounds = (-20, 20) if "wind" in name else (200, 300)
-    field = np.random.default_rng(len(name)).uniform(*bounds, (48, 32, 64)).astype("f4")
+    field = (
+        np.random.default_rng(len(name)).uniform(*bounds, (len(axes["time"]), 32, 64)).astype("f4")
+    )
     data = xr.Dataset({short: (tuple(axes), field, {"units": units})}, axes)
     if level is not None:
         data = data.assign_coords(level=((), np.int32(level), {"units": "millibars"}))
