@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from climbench.experiments.marks import marks_against_reference
+from climbench.experiments.marks import marks_against_baselines
 from climbench.memory import peak_memory
 from climbench.report import Benchmark, report
 
@@ -110,7 +110,7 @@ def main() -> None:
     scores = random_scores(options.models, options.leads, options.latitudes)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        marks = marks_against_reference(scores)
+        marks = marks_against_baselines(scores)
         tested = time.perf_counter() - start
         benchmark = Benchmark("Random numbers", scores, comparison=marks)
         page = report(benchmark, Path(folder) / "site")
