@@ -50,6 +50,8 @@ def on_grid(field: xr.DataArray) -> xr.DataArray:
                 f"'{field.name}' has no dimension '{dim}' but {', '.join(map(str, field.dims))}: "
                 "a map needs latitude and longitude."
             )
+        if dim not in field.coords:
+            raise UserError(f"'{field.name}' has no values of '{dim}' [degrees]: assign them.")
     return field.assign_coords(longitude=field["longitude"] % 360).sortby(["latitude", "longitude"])
 
 

@@ -121,6 +121,11 @@ def test_a_wrong_name_is_a_sentence_with_the_nearest_one(how, words):
     assert "\n" not in str(found.value)
 
 
+def test_cells_without_degrees_are_not_taken_for_latitudes():
+    with pytest.raises(UserError, match=r"no values of 'latitude' \[degrees\]: assign them"):
+        plot.map(truth().drop_vars("latitude"))
+
+
 def test_hostile_names_are_letters():
     name = r"a$_{x}$_b^2"
     axes = plot.map(truth(name), name)
