@@ -11,7 +11,7 @@ import xarray as xr
 
 from climbench.errors import UserError
 from climbench.evaluation.alignment import align, without_truth
-from climbench.evaluation.angles import without_other_units
+from climbench.evaluation.angles import scored_as_numbers, without_other_units
 from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
 from climbench.evaluation.channels import check_units, find_channels, narrowed, units_assumed
@@ -287,7 +287,7 @@ def evaluate(
         conventions["extremes"] = extremes_record(rare)
     conventions["stations"] = names_of_stations(forecasts)
     conventions["truth"], notes = which_truth(target, chosen, data.members)
-    notes += which_field
+    notes += which_field + scored_as_numbers(data.channels, chosen)
     if pairs.condition == "scenario" and bootstrap:
         notes += without_bounds(target, values, scores["lower"].to_numpy()[0])
     hashed["notes"] = notes + units_assumed(forecasts, target, data.channels)

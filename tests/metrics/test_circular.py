@@ -1,5 +1,7 @@
 """Errors of angles: across north, of ensembles, and of channels that are none."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,3 +75,11 @@ def test_other_units_have_none_and_the_family_leaves_it_out():
     assert "circular_mae" not in plain["metric"].values
     with pytest.raises(UserError, match="'circular_mae' is of angles"):
         evaluate(as_forecast(still), still, metrics=["circular_mae"])
+
+
+def test_a_direction_that_is_scored_as_a_number_is_noted():
+    truth = winds([10, 20, 30], wind_speed=[1, 2, 3])
+    for metrics, noted in ((["rmse"], 1), (["rmse", "circular_rmse"], 0)):
+        scores = evaluate(as_forecast(truth), truth, metrics=metrics, bootstrap=0)
+        notes = json.loads(scores.attrs["notes"])["vane"]
+        assert sum("wind_direction: 359 and 1 degree" in note for note in notes) == noted
