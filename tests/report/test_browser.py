@@ -235,13 +235,15 @@ def test_nothing_is_cut_on_paper(forecasting, tmp_path, open_page):
         "channel",
     )
     site = report(Benchmark("Wide", wide), tmp_path / "site", map_channels=0)
-    page = open_page(site, viewport={"width": 1030, "height": 720})  # A4 without its margins
+    paper = {"width": 1030, "height": 720}  # A4 without its margins
+    page = open_page(site, viewport=paper, color_scheme="dark")
     page.wait_for_selector("#board[data-ready]")
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     right = "all => all.map((each) => each.getBoundingClientRect().right)"
     edges = page.locator(".scroll table").evaluate_all(right)
     assert len(edges) == 2 + 3 * 3 and 0 < min(edges) and max(edges) <= 1030
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(31, 41, 51)"  # on white
 
 
 def test_a_name_without_any_break_does_not_widen_the_page(forecasting, tmp_path, open_page):
