@@ -209,6 +209,9 @@ def check_redrawn_samples(metric: Metric) -> None:
     _same(metric, "each sample once", once, score_of(metric, fields()))
     _same(metric, "each sample twice", twice, once)
     _same(metric, "some samples", part, score_of(metric, fields().take(some)), 1e-11)
+    each_left_out = metric.resampled(state.means, state.weight, 1.0 - np.eye(SAMPLES))
+    short = metric.resampled(state.means, state.weight, None)
+    _same(metric, "each sample left out", short, each_left_out, 1e-11)
 
 
 def check_single_precision(metric: Metric) -> None:

@@ -162,6 +162,15 @@ def test_a_real_difference_is_found_among_many():
     )
 
 
+def test_tests_need_no_draws(errors):
+    whole, quick = (compare(*pair_of(*errors), bootstrap=draws) for draws in (100, 0))
+    xr.testing.assert_identical(
+        whole[["p", "q", "mark"]].drop_attrs(), quick[["p", "q", "mark"]].drop_attrs()
+    )
+    assert quick["p"].notnull().any() and whole["lower"].notnull().any()
+    assert quick["lower"].isnull().all() and quick["upper"].isnull().all()
+
+
 def test_a_model_against_itself_is_the_same(errors):
     scores = forecast_scores("resnet", errors[0])
     result = compare(scores, scores)
