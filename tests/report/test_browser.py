@@ -225,6 +225,19 @@ def test_captions_are_read_whole_on_a_phone(site, open_page):
     assert boxes and all(0 <= box["left"] and box["right"] <= 360 for box in boxes)
 
 
+def test_the_caption_of_the_evidence_is_read_whole_too(scores, tmp_path, open_page):
+    columns = ("rule", "outcome", "metric", "channel", "condition", "region", "candidate")
+    columns += ("candidate_score", "reference", "reference_score", "change", "significant")
+    verdict = dict.fromkeys(columns, "a_word") | {"passed": True, "sentence": "PASS: so."}
+    verdict |= {"change": -0.25, "candidate_score": -1.5}
+    gate = {"name": "g", "passed": True, "verdicts": [verdict]}
+    site = report(Benchmark("A run", scores, gate), tmp_path / "evidence", map_channels=0)
+    page = open_page(
+        site.parent / "report_files" / "gate.html", viewport={"width": 360, "height": 800}
+    )
+    assert page.locator("caption span").bounding_box()["width"] <= 360
+
+
 def test_nothing_is_cut_on_paper(forecasting, tmp_path, open_page):
     whole = forecasting(models=MODELS)
     wide = xr.concat(
@@ -235,15 +248,21 @@ def test_nothing_is_cut_on_paper(forecasting, tmp_path, open_page):
         "channel",
     )
     site = report(Benchmark("Wide", wide), tmp_path / "site", map_channels=0)
-    paper = {"width": 1030, "height": 720}  # A4 without its margins
-    page = open_page(site, viewport=paper, color_scheme="dark")
-    page.wait_for_selector("#board[data-ready]")
+    page = open_page(site, viewport={"width": 1280, "height": 720}, color_scheme="dark")
+    page.wait_for_selector("#curve-chart[data-ready] svg")
+    page.evaluate("document.body.style.width = '1030px'")  # A4 without its margins; no redrawing
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     right = "all => all.map((each) => each.getBoundingClientRect().right)"
     edges = page.locator(".scroll table").evaluate_all(right)
     assert len(edges) == 2 + 3 * 3 and 0 < min(edges) and max(edges) <= 1030
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(31, 41, 51)"  # on white
+    (chart,) = page.locator("#curve-chart svg").evaluate_all(right)
+    assert 0 < chart <= 1030
+    look = "getComputedStyle(document.querySelector('#curve-chart svg')).filter"
+    assert "invert" in page.evaluate(look)  # it was drawn for a dark screen
+    page.emulate_media(media="print", color_scheme="light")
+    assert page.evaluate(look) == "none"
 
 
 def test_a_name_without_any_break_does_not_widen_the_page(forecasting, tmp_path, open_page):
