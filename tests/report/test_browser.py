@@ -273,6 +273,17 @@ def test_a_name_without_any_break_does_not_widen_the_page(forecasting, tmp_path,
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
+def test_a_name_cannot_turn_the_text_around_it(forecasting, tmp_path, open_page):
+    scores = forecasting(models=("vit\u202eknalb", "linear_regression"))
+    site = report(Benchmark("A \u2067run", scores), tmp_path / "site", map_channels=1)
+    assert not {"\u202e", "\u2067"} & {*site.read_text()}
+    page = open_page(site)
+    page.wait_for_selector("#curve-chart[data-ready] svg")
+    for place in ("#board", "#curve-legend", ".verdict", "#board-reference", "#map-gallery"):
+        assert "vit⌈U+202E⌉knalb" in page.inner_text(place)
+    assert page.inner_text("h1") == "A ⌈U+2067⌉run"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_keep_the_rules_of_accessibility(site, open_page, scheme):
     axe = pytest.importorskip("axe_core_python.sync_playwright").Axe()
