@@ -175,11 +175,13 @@ def test_charts_follow_the_choices(site, open_page):
     page.wait_for_function("document.querySelector('#curve-caption').innerText.includes('2m_temp')")
     assert "zonal wavenumber" in page.inner_html("#own-chart")
     assert page.locator("#own-legend button").count() == 6
+    assert page.locator("#own-legend .ideal").count() == 0  # of this truth nothing is known
     page.select_option("#own-curve", label="rank_histogram")
     page.wait_for_selector("#own-chart:has-text('rank of the truth among 3 members')")
     assert page.locator("#own-legend button").all_inner_texts() == ["unet", "vit"]
     assert page.locator("#own-chart .mark-rect path").count() == 8
     assert "Thick grey line: a perfect forecast" in page.inner_text("#own-caption")
+    assert page.inner_text("#own-legend .ideal") == "a perfect forecast"
     page.select_option("#own-curve", label="reliability(threshold=5)")
     page.wait_for_selector("#own-chart:has-text('observed frequency')")
     caption = page.inner_text("#own-caption")
