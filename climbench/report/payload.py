@@ -156,6 +156,8 @@ def _axes(name: str, here: xr.DataArray, units: list[str]) -> dict[str, Any]:
     side = "below" if found.get("above") == "false" else "above"
     limit = found.get("threshold")
     events = [f"{side} {limit} {unit}".rstrip() if limit else "" for unit in units]
+    if "quantile" in found:
+        events = [f"{side} the {found['quantile']} quantile of the climatology"] * len(units)
     return {"along": "forecast probability", "across": "observed frequency", "events": events}
 
 

@@ -175,11 +175,13 @@ def test_charts_follow_the_choices(site, open_page):
     page.wait_for_function("document.querySelector('#curve-caption').innerText.includes('2m_temp')")
     assert "zonal wavenumber" in page.inner_html("#own-chart")
     assert page.locator("#own-legend button").count() == 6
+    assert page.locator("#own-legend .ideal").count() == 0  # of this truth nothing is known
     page.select_option("#own-curve", label="rank_histogram")
     page.wait_for_selector("#own-chart:has-text('rank of the truth among 3 members')")
     assert page.locator("#own-legend button").all_inner_texts() == ["unet", "vit"]
     assert page.locator("#own-chart .mark-rect path").count() == 8
     assert "Thick grey line: a perfect forecast" in page.inner_text("#own-caption")
+    assert page.inner_text("#own-legend .ideal") == "a perfect forecast"
     page.select_option("#own-curve", label="reliability(threshold=5)")
     page.wait_for_selector("#own-chart:has-text('observed frequency')")
     caption = page.inner_text("#own-caption")
@@ -225,6 +227,19 @@ def test_captions_are_read_whole_on_a_phone(site, open_page):
     assert boxes and all(0 <= box["left"] and box["right"] <= 360 for box in boxes)
 
 
+def test_the_caption_of_the_evidence_is_read_whole_too(scores, tmp_path, open_page):
+    columns = ("rule", "outcome", "metric", "channel", "condition", "region", "candidate")
+    columns += ("candidate_score", "reference", "reference_score", "change", "significant")
+    verdict = dict.fromkeys(columns, "a_word") | {"passed": True, "sentence": "PASS: so."}
+    verdict |= {"change": -0.25, "candidate_score": -1.5}
+    gate = {"name": "g", "passed": True, "verdicts": [verdict]}
+    site = report(Benchmark("A run", scores, gate), tmp_path / "evidence", map_channels=0)
+    page = open_page(
+        site.parent / "report_files" / "gate.html", viewport={"width": 360, "height": 800}
+    )
+    assert page.locator("caption span").bounding_box()["width"] <= 360
+
+
 def test_nothing_is_cut_on_paper(forecasting, tmp_path, open_page):
     whole = forecasting(models=MODELS)
     wide = xr.concat(
@@ -235,15 +250,21 @@ def test_nothing_is_cut_on_paper(forecasting, tmp_path, open_page):
         "channel",
     )
     site = report(Benchmark("Wide", wide), tmp_path / "site", map_channels=0)
-    paper = {"width": 1030, "height": 720}  # A4 without its margins
-    page = open_page(site, viewport=paper, color_scheme="dark")
-    page.wait_for_selector("#board[data-ready]")
+    page = open_page(site, viewport={"width": 1280, "height": 720}, color_scheme="dark")
+    page.wait_for_selector("#curve-chart[data-ready] svg")
+    page.evaluate("document.body.style.width = '1030px'")  # A4 without its margins; no redrawing
     page.emulate_media(media="print")
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     right = "all => all.map((each) => each.getBoundingClientRect().right)"
     edges = page.locator(".scroll table").evaluate_all(right)
     assert len(edges) == 2 + 3 * 3 and 0 < min(edges) and max(edges) <= 1030
     assert page.evaluate("getComputedStyle(document.body).color") == "rgb(31, 41, 51)"  # on white
+    (chart,) = page.locator("#curve-chart svg").evaluate_all(right)
+    assert 0 < chart <= 1030
+    look = "getComputedStyle(document.querySelector('#curve-chart svg')).filter"
+    assert "invert" in page.evaluate(look)  # it was drawn for a dark screen
+    page.emulate_media(media="print", color_scheme="light")
+    assert page.evaluate(look) == "none"
 
 
 def test_a_name_without_any_break_does_not_widen_the_page(forecasting, tmp_path, open_page):
@@ -252,6 +273,17 @@ def test_a_name_without_any_break_does_not_widen_the_page(forecasting, tmp_path,
     page = open_page(site, viewport={"width": 360, "height": 800})
     page.wait_for_selector("#curve-chart[data-ready] svg")
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_name_cannot_turn_the_text_around_it(forecasting, tmp_path, open_page):
+    scores = forecasting(models=("vit\u202eknalb", "linear_regression"))
+    site = report(Benchmark("A \u2067run", scores), tmp_path / "site", map_channels=1)
+    assert not {"\u202e", "\u2067"} & {*site.read_text()}
+    page = open_page(site)
+    page.wait_for_selector("#curve-chart[data-ready] svg")
+    for place in ("#board", "#curve-legend", ".verdict", "#board-reference", "#map-gallery"):
+        assert "vit⌈U+202E⌉knalb" in page.inner_text(place)
+    assert page.inner_text("h1") == "A ⌈U+2067⌉run"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -64,6 +64,23 @@ def test_a_perfect_forecast_stands_beside_a_curve(forecasting, name, along, idea
     assert curve["values"] == [0.1, 0.2, 0.3, 0.4] and not curve["logarithmic"]
 
 
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("reliability(threshold=5)", "above 5 m² s⁻²"),
+        ("reliability(above=false,threshold=5)", "below 5 m² s⁻²"),
+        ("reliability(quantile=0.9)", "above the 0.9 quantile of the climatology"),
+        ("reliability", ""),  # of a user's own scores
+    ],
+)
+def test_a_reliability_names_its_event(forecasting, name, event):
+    scores = forecasting(models=("vit",), leads=[24.0]).isel(channel=[0])
+    scores = with_curve(scores, name, "probability", [0.0, 1.0], [0.1, 0.9])
+    (curve,) = curves_payload(scores, headline_of(scores))
+    assert curve["events"] == [event]
+    assert (curve["along"], curve["across"]) == ("forecast probability", "observed frequency")
+
+
 def test_the_truth_s_spectrum_stands_beside_the_forecasts(forecasting):
     scores = forecasting(models=("vit", "resnet"), leads=[24.0]).isel(channel=[0])
     own = {"unit_power": 2, "unit": "({units})**2 m"}

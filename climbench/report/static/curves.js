@@ -93,19 +93,23 @@
     target.dataset.ready = "true";
   };
 
+  /** How the truth, or a perfect forecast, looks: like no model. */
+  const IDEAL = () => ({ colour: colour("--text"), dash: [1, 0], width: 6, opacity: 0.4 });
+
   /** A piece of a model's line. */
   const swatch = (look) => {
     const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
     const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
     for (const [key, value] of Object.entries({ class: "swatch", viewBox: "0 0 30 6", "aria-hidden": "true" })) svg.setAttribute(key, value);
-    const drawn = { x1: 0, x2: 30, y1: 3, y2: 3, stroke: look.colour, "stroke-width": 3, "stroke-dasharray": look.dash[1] ? look.dash.join(" ") : "none" };
+    const drawn = { x1: 0, x2: 30, y1: 3, y2: 3, stroke: look.colour, "stroke-width": look.width ?? 3, "stroke-opacity": look.opacity ?? 1, "stroke-dasharray": look.dash[1] ? look.dash.join(" ") : "none" };
     for (const [key, value] of Object.entries(drawn)) line.setAttribute(key, value);
     svg.append(line);
     return svg;
   };
 
-  /** Buttons that show and hide models in every chart of the page; of those that are `known`. */
-  const legend = (list, models, known = null) => {
+  /** Buttons that show and hide models in every chart of the page; of those that are `known`. What
+   * the forecasts are held against, `ideal`, is named and cannot be pressed. */
+  const legend = (list, models, known = null, ideal = "") => {
     const focused = list.contains(document.activeElement) ? document.activeElement.textContent : null;
     const shown = looks(models);
     list.replaceChildren(...models.flatMap(({ name }, number) => {
@@ -121,6 +125,7 @@
       });
       return [element("li", {}, button)];
     }));
+    if (ideal) list.append(element("li", { className: "ideal" }, swatch(IDEAL()), ideal));
     for (const button of list.querySelectorAll("button")) if (button.textContent === focused) button.focus();
   };
 
@@ -155,8 +160,8 @@
 
   const idealLine = (values) => ({
     data: { values },
-    mark: { type: "line", strokeWidth: 3.5, opacity: 0.55 },
-    encoding: { color: { value: colour("--text") } },
+    mark: { type: "line", strokeWidth: IDEAL().width, opacity: IDEAL().opacity },
+    encoding: { color: { value: IDEAL().colour } },
   });
 
   const ownCurves = (curves) => {
@@ -172,7 +177,8 @@
     }));
     const scale = curve.logarithmic ? { type: "log", nice: false } : { zero: curve.name.startsWith("rank_histogram") };
     const axis = curve.logarithmic ? { format: "~g", labelOverlap: true } : {};
-    legend(document.getElementById("own-legend"), scores.models, known);
+    const ideal = idealRows(curve, channel, place);
+    legend(document.getElementById("own-legend"), scores.models, known, ideal.length ? curve.ideal_name : "");
     const title = curve.across || titleOf(curve.name, curve.units[channel]);
     const event = curve.events?.[channel] ? ` (event: ${scores.channels[channel]} ${curve.events[channel]})` : "";
     const what = `${titleOf(curve.name, curve.units[channel])} of ${scores.channels[channel]} at ${scores.places[place].name}${event}`;
@@ -180,8 +186,7 @@
     const along = curve.numbers && !ranks ? { type: "quantitative", title: curve.along, scale, axis } : { type: "ordinal", title: curve.along, axis: { labelAngle: 0, labelOverlap: true } };
     const across = { type: "quantitative", title, scale, axis: curve.logarithmic ? { format: ".0e" } : {} };
     const spec = (ranks ? histogram : lines)(values, along, across, scores.models);
-    const ideal = idealRows(curve, channel, place);
-    if (ideal.length) spec.layer.push(idealLine(ideal));
+    if (ideal.length) spec.layer.splice(ranks ? 1 : 0, 0, idealLine(ideal)); // behind lines, which it would hide; before bars
     document.getElementById("own-caption").textContent = values.length ? `${what}.${ideal.length ? ` Thick grey line: ${curve.ideal_name}.` : ""}` : `${what}: no value.`;
     return embed("own-chart", spec, what);
   };
