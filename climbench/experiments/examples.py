@@ -41,7 +41,8 @@ def examples(
     -------
     xarray.Dataset or None
         ``prediction [model, channel, scene, frame, latitude, longitude]`` (the mean of an ensemble)
-        and ``truth`` without ``model``; None where the fields are no maps.
+        and ``truth`` without ``model``, of forecasts the ``valid [scene, frame]`` time as text;
+        None where the fields are no maps.
 
     Raises
     ------
@@ -100,8 +101,11 @@ def _forecasts(
         for name, store in stores.items()
     }
     valid = truth.reindex(time=time + leads)
-    return _together(
+    both = _together(
         own, _fields(valid, named), "prediction_timedelta", "time", map(lead_name, hours)
+    )
+    return both.assign(
+        valid=("frame", [f"{pd.Timestamp(at):%Y-%m-%d %H:%M}" for at in time + leads])
     )
 
 

@@ -204,7 +204,8 @@ def write_forecasts(
     ----------
     examples
         ``prediction`` [model, channel, scene, frame, latitude, longitude] and ``truth`` without
-        ``model``; ``scene`` names an initial time or scenario, ``frame`` a lead time or year.
+        ``model``; ``scene`` names an initial time or scenario, ``frame`` a lead time or year, and
+        ``valid`` [scene, frame], if it is there, the time that a lead time leads to.
     models
         Those that are shown, one after another.
     scores
@@ -249,7 +250,7 @@ def _scene(here: xr.Dataset, scores: xr.Dataset, stem: Path) -> dict[str, Any]:
     units = channel_units(scores, channel) if channel in scores["channel"].values else ""
     painter = Painter(here["truth"].isel(frame=0), views_of(here["truth"].isel(frame=0))[0])
     frames = []
-    for n, name in enumerate(here["frame"].values.astype(str)):
+    for n, name in enumerate(_frame_names(here)):
         pictures: list[dict[str, str]] = []
         for title, field, colours in (
             ("truth", here["truth"], scale),
@@ -269,3 +270,12 @@ def _scene(here: xr.Dataset, scores: xr.Dataset, stem: Path) -> dict[str, Any]:
         "difference_scale": scale_payload(off, with_units(f"{channel}, difference", units)),
         "frames": frames,
     }
+
+
+def _frame_names(here: xr.Dataset) -> list[str]:
+    """Return the lead times with the times they lead to, or the years."""
+    names = here["frame"].values.astype(str).tolist()
+    if "valid" not in here:
+        return names
+    times = here["valid"].values.astype(str)
+    return [f"{name}, valid {time}" for name, time in zip(names, times, strict=True)]

@@ -107,6 +107,8 @@ def test_examples_are_the_forecasts_and_their_truth(first, folder):
         truth = weather.sel(time=start + pd.Timedelta(hours=lead))
         kept = examples["truth"].sel(channel="2m_temperature", frame=frame).squeeze()
         np.testing.assert_allclose(kept, truth.transpose("latitude", "longitude"))
+        valid = str(examples["valid"].sel(frame=frame).item())
+        assert pd.Timestamp(valid) == start + pd.Timedelta(hours=lead)
     persistence = examples["prediction"].sel(model="persistence", channel="2m_temperature")
     now = weather.sel(time=start).transpose("latitude", "longitude")
     np.testing.assert_allclose(persistence.sel(frame="72 h").squeeze(), now, atol=1e-3)

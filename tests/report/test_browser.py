@@ -87,6 +87,8 @@ def site(scores, tmp_path):
         ("channel", "scene", "frame", "latitude", "longitude"),
     )
     examples = xr.Dataset({"truth": truth})
+    times = [["2003-07-02 00:00", "2003-07-04 00:00", "2003-07-06 00:00"]]
+    examples["valid"] = (("scene", "frame"), times)
     examples["prediction"] = (truth + 5).expand_dims(model=["unet", "linear_regression"])
     rows = [{"model": "train/loss", "x": n, "y": 1.0 / (n + 1)} for n in range(4)]
     cards = {
@@ -204,9 +206,11 @@ def test_maps_and_forecasts(site, open_page):
     before = source.get_attribute("src")
     page.focus("#frame")
     page.keyboard.press("ArrowRight")
-    assert source.get_attribute("src") != before and page.inner_text("#frame-name") == "72 h"
+    assert source.get_attribute("src") != before
+    assert page.inner_text("#frame-name") == "72 h, valid 2003-07-04 00:00"
+    assert page.get_attribute("#frame", "aria-valuetext") == "72 h, valid 2003-07-04 00:00"
     page.click("#play")
-    page.wait_for_function("document.querySelector('#frame-name').innerText === '120 h'")
+    page.wait_for_function("document.querySelector('#frame-name').innerText.startsWith('120 h')")
     page.click("#play")
     assert page.get_attribute("#play", "aria-pressed") == "false"
 
@@ -304,6 +308,16 @@ def test_pages_keep_the_rules_of_accessibility(site, open_page, scheme):
         assert broken == []
 
 
+def test_a_number_below_zero_has_a_minus_sign_in_every_table(forecasting, tmp_path, open_page):
+    scores = forecasting(models=("vit", "linear_regression")).isel(metric=[1])
+    scores["score"][:] = -1.5
+    page = open_page(report(Benchmark("Bias", scores), tmp_path / "site", map_channels=0))
+    page.wait_for_selector("#board[data-ready]")
+    for table in ("#board", "#leaderboard details"):
+        cells = page.locator(f"{table} td .value").all_text_contents()
+        assert "−1.50" in cells and not any("-" in cell for cell in cells)
+
+
 def test_without_scripts_the_tables_are_there_and_nothing_that_does_nothing(site, open_page):
     page = open_page(site, java_script_enabled=False)
     assert page.locator(".controls:visible").count() == 0
@@ -311,6 +325,8 @@ def test_without_scripts_the_tables_are_there_and_nothing_that_does_nothing(site
     assert "Charts need JavaScript" in page.inner_text("#curve-chart")
     assert not page.locator("text=Press a model").is_visible()
     assert page.locator("#leaderboard table").first.is_visible()
+    card = open_page(site.parent / "report_files/models/000.html", java_script_enabled=False)
+    assert "Charts need JavaScript" in card.inner_text("#training-chart")
 
 
 def test_the_training_says_which_line_is_which(site, open_page):

@@ -25,7 +25,9 @@ def test_each_profile_has_a_picture_of_each_scenario(emulation, tmp_path):
     assert [profile for profile, _ in groups] == ["ptend_t", "<b>q</b>"]
     assert [len(pictures) for _, pictures in groups] == [2, 2]
     text = groups[0][1][1].alternative
-    assert text.startswith("R2 of daily zonal means of ptend_t in warm by latitude and level (units")
+    assert text.startswith(
+        "R2 of daily zonal means of ptend_t in warm by latitude and level (units"
+    )
     assert "pattern_scaling has a median of -0.3" in text and "resnet has" not in text
     assert len(list(tmp_path.iterdir())) == 2 * 4  # light and dark
 

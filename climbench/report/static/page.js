@@ -18,9 +18,9 @@ const climbench = (() => {
   /** A score as text, with the decimals that `smallest` of its column needs. */
   const format = (value, smallest) => {
     if (value === null) return "–";
-    if (smallest > 0 && Math.abs(value) < 0.01 && smallest < 0.001) return value.toExponential(2);
+    if (smallest > 0 && Math.abs(value) < 0.01 && smallest < 0.001) return value.toExponential(2).replaceAll("-", "−");
     const decimals = smallest > 0 ? Math.min(4, Math.max(0, 2 - Math.floor(Math.log10(smallest)))) : 2;
-    return value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1");
+    return value.toFixed(decimals).replace(/^-(0\.?0*)$/, "$1").replace("-", "−");
   };
 
   /** The chosen number of a <select>. */
