@@ -37,7 +37,7 @@ def with_turning_signs_shown(value: Any) -> Any:
 
     Examples
     --------
-    >>> with_turning_signs_shown("a\\u202eb"), with_turning_signs_shown(1.5)
+    >>> with_turning_signs_shown(f"a{chr(0x202E)}b"), with_turning_signs_shown(1.5)
     ('a⌈U+202E⌉b', 1.5)
     """
     return value.translate(_SHOWN) if isinstance(value, str) else value
