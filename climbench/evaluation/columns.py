@@ -37,6 +37,15 @@ ROUNDING = 1e-2  # of a budget of float32 outputs, W m-2
 Array = NDArray[np.float64]
 
 
+def refuse_for_columns(options: Mapping[str, Any]) -> None:
+    """Refuse options of maps that scores of columns would not heed."""
+    for option, value in options.items():
+        if value is not None:
+            raise UserError(
+                f"The option '{option}' is for maps and stations, not for columns: leave it out."
+            )
+
+
 def evaluate_columns(
     predictions: xr.Dataset | Path | str,
     truth: xr.Dataset | Path | str,

@@ -16,7 +16,7 @@ from climbench.evaluation.bands import with_bands
 from climbench.evaluation.bins import binned
 from climbench.evaluation.channels import check_units, find_channels, narrowed, units_assumed
 from climbench.evaluation.column_data import is_columns
-from climbench.evaluation.columns import evaluate_columns
+from climbench.evaluation.columns import evaluate_columns, refuse_for_columns
 from climbench.evaluation.distributed import accumulate_on
 from climbench.evaluation.expected import without_members
 from climbench.evaluation.extremes import Extremes, extremes_record, with_extremes
@@ -168,10 +168,15 @@ def evaluate(
         If something does not fit; the sentence says what.
     """
     check_numbers(confidence, bootstrap, seed)
+    regions = names_of_regions(regions)
     if is_columns(predictions):
+        refuse_for_columns(
+            {"variables": variables, "levels": levels, "period": period, "time": time}
+            | {"weighting": weighting, "bins": bins, "extremes": extremes}
+            | {"regions": None if regions == ["global"] else regions}
+        )
         title = model if isinstance(predictions, xr.Dataset) else model or Path(predictions).stem
         return evaluate_columns(predictions, truth, metrics, ensemble_metrics, title, nan)
-    regions = names_of_regions(regions)
     check_period(period)
     chosen_preset = preset_of(preset)
     weighting = one_of("weighting", weighting or chosen_preset.weighting, WEIGHTINGS)

@@ -274,8 +274,8 @@ def _scene(here: xr.Dataset, scores: xr.Dataset, stem: Path) -> dict[str, Any]:
 
 def _frame_names(here: xr.Dataset) -> list[str]:
     """Return the lead times with the times they lead to, or the years."""
-    names = here["frame"].values.astype(str).tolist()
+    names = [str(name) for name in here["frame"].values]
     if "valid" not in here:
         return names
-    times = here["valid"].values.astype(str)
+    times = [str(time) for time in here["valid"].values]
     return [f"{name}, valid {time}" for name, time in zip(names, times, strict=True)]

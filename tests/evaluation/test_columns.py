@@ -237,6 +237,14 @@ def test_metrics_of_maps_are_none_of_columns(predictions, truth):
         evaluate(predictions, truth, metrics=["crps"])
 
 
+@pytest.mark.parametrize(
+    "option", [{"regions": ["tropics"]}, {"period": ["0001", "0002"]}, {"weighting": "cos"}]
+)
+def test_options_of_maps_are_refused_rather_than_not_heeded(predictions, truth, option):
+    with pytest.raises(UserError, match=f"'{next(iter(option))}' is for maps and stations, not"):
+        evaluate(predictions, truth, **option)
+
+
 def test_a_truth_without_its_grid_is_refused(predictions, truth):
     with pytest.raises(UserError, match="truth has no 'area', by which columns are weighted"):
         evaluate(predictions, truth.drop_vars("area"))
