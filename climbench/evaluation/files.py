@@ -89,7 +89,11 @@ def read_scores(path: Path) -> xr.Dataset:
     """
     path = path / "scores.nc" if path.is_dir() else path
     if not path.is_file():
-        raise UserError(f"The scores file {path} does not exist: check the path.")
+        of_a_run = [str(file) for file in path.parent.glob("report-*/scores.nc")]
+        raise UserError(
+            f"The scores file {path} does not exist: "
+            + (f"a run's are {' or '.join(sorted(of_a_run))}." if of_a_run else "check the path.")
+        )
     try:
         with xr.open_dataset(path, engine="netcdf4", decode_timedelta=False) as dataset:
             scores = dataset.load()

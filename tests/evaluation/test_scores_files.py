@@ -135,3 +135,9 @@ def test_scores_against_other_truths_are_not_combined(two_models):
 def test_a_folder_stands_for_the_scores_in_it(two_models, tmp_path):
     path, _ = write_scores(two_models[0], tmp_path)
     assert read_scores(tmp_path).identical(read_scores(path))
+
+
+def test_the_folder_of_a_run_is_told_where_its_scores_are(runs, tmp_path):
+    write_scores(evaluate(*runs, metrics=["rmse"]), tmp_path / "report-1")
+    with pytest.raises(UserError, match=r"does not exist: a run's are .*report-1.scores\.nc\.$"):
+        read_scores(tmp_path)
