@@ -156,6 +156,13 @@ def test_hostile_names_are_only_text(forecasting, tmp_path):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["site"]
 
 
+def test_what_a_record_leaves_empty_is_none(forecasting, tmp_path):
+    provenance = {"a": "", "b": [], "c": {}, "d": None, "e": 0}
+    scores = forecasting(leads=[24.0]).isel(metric=[0], channel=[0])
+    path = report(Benchmark("B", scores, None, provenance), tmp_path / "site", map_channels=0)
+    assert "anonebnonecnonednonee0" in "".join(Page(path).text.split())
+
+
 def test_emulation_without_gate_and_provenance(emulation, tmp_path):
     scores = emulation(scenarios=("ssp126", "ssp245")).isel(metric=[0, 2], channel=[0])
     path = report(Benchmark("Emulation", scores), tmp_path / "site", map_channels=0)
