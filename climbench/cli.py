@@ -75,35 +75,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0 success, 1 a gate that failed, 2 a user's mistake, 3 a fault of climbench.
+        Exit code: 0 success, 1 a gate that failed, 2 a user's mistake, 3 a fault of climbench, 130
+        interrupted, 141 nobody reads what it prints.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if not arguments or arguments[0] in ("-h", "--help", "help"):
-        width = max(map(len, VERBS))
-        print(HELP.format(verbs="\n".join(f"  {v:{width}}  {t}" for v, t in VERBS.items())))
-        return 0
-    if arguments[0] == "--version":
-        from importlib.metadata import version
-
-        print(f"climbench {version('climbench')}")
-        return 0
-    if arguments[0] == "--complete":  # asked by the shell at each press of the tab key
-        from climbench.completion import candidates
-
-        print("\n".join(candidates(" ".join(arguments[1:2]), list(VERBS))))
-        return 0
     wants_traceback = TRACEBACK in arguments
     arguments = [word for word in arguments if word != TRACEBACK]
-    verb, *rest = arguments or [""]
+    verb, *rest = arguments or ["--help"]
     try:
-        if verb == "--completion":
-            from climbench.completion import script
-
-            print(script(*rest[:1] or ["bash"]), end="")
-            return 0
-        if verb not in VERBS:
-            raise UserError(f"climbench has no verb '{verb}': {nearest(verb, VERBS)}")
-        return run_verb(verb, rest)
+        if verb in VERBS:
+            code = run_verb(verb, rest)
+        else:
+            code = 0
+            print(_about(verb, rest), end="")
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:  # `climbench list | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except UserError as error:
         if wants_traceback:
             import traceback
@@ -124,6 +113,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("climbench: interrupted; the same command continues.", file=sys.stderr)
         return 130
+
+
+def _about(word: str, rest: Sequence[str]) -> str:
+    """Return what a word that is no verb asks the command line about itself."""
+    if word in ("-h", "--help", "help"):
+        width = max(map(len, VERBS))
+        return HELP.format(verbs="\n".join(f"  {v:{width}}  {t}" for v, t in VERBS.items()))
+    if word == "--version":
+        from importlib.metadata import version
+
+        return f"climbench {version('climbench')}\n"
+    if word == "--complete":  # asked by the shell at each press of the tab key
+        from climbench.completion import candidates
+
+        return "\n".join(candidates(" ".join(rest[:1]), list(VERBS))) + "\n"
+    if word == "--completion":
+        from climbench.completion import script
+
+        return script(*rest[:1] or ["bash"])
+    raise UserError(f"climbench has no verb '{word}': {nearest(word, VERBS)}")
 
 
 def run_verb(verb: str, arguments: Sequence[str]) -> int:

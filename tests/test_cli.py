@@ -191,6 +191,15 @@ def test_a_gate_is_switched_off(word, monkeypatch):
     assert seen[1]["gate"]["rules"]
 
 
+def test_nobody_reading_on_is_no_fault():
+    reading, writing = os.pipe()
+    os.close(reading)  # as `head` does when it has seen enough
+    command = [sys.executable, "-m", "climbench", "--help"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
 def test_list_shows_names_with_their_descriptions(climbench_here):
     shown = climbench_here("list").stdout
     for name in ("quickstart", "planet_weather", "resnet", "pattern_scaling", "rmse"):
