@@ -33,6 +33,10 @@ from climbench.plot.selecting import (
     valid_time,
 )
 from climbench.plot.theme import LIGHT
+from climbench.plot.wording import level_label
+
+COLUMNS = "section_r2"
+"""The sections that scores of column physics hold, ``[model, profile, scenario, zone, lev]``."""
 
 
 def section(
@@ -51,14 +55,15 @@ def section(
     Parameters
     ----------
     prediction
-        Fields with ``level`` (hPa), ``latitude`` and ``longitude``, or scores with error maps of
-        one variable at several levels.
+        Fields with ``level`` (hPa), ``latitude`` and ``longitude``, scores with error maps of one
+        variable at several levels, or scores of column physics.
     variable
         Its name without a level, such as ``temperature``; by default the first with levels.
     truth
         If given, prediction less truth is drawn.
     metric
-        Of scores: ``rmse`` (default; the root of the mean square along a circle) or ``bias``.
+        Of scores: ``rmse`` (default; the root of the mean square along a circle) or ``bias``; of
+        column physics ``r2`` of daily means along circles.
     cmap, levels
         As in :func:`climbench.plot.map`.
     ax
@@ -81,7 +86,12 @@ def section(
     >>> section("predictions.zarr", "temperature", "truth.zarr", lead_time=24)  # doctest: +SKIP
     """
     data = opened(prediction)
-    if isinstance(data, xr.Dataset) and "score" in data:
+    if truth is not None and isinstance(data, xr.Dataset) and "score" in data:
+        raise UserError("scores are of a prediction and its truth already: leave 'truth' out.")
+    if isinstance(data, xr.Dataset) and COLUMNS in data:
+        mean = _section_of_columns(data, variable, metric, where)
+        scale = Scale(tuple(np.linspace(0.0, 1.0, 11).tolist()), "viridis", "min")
+    elif isinstance(data, xr.Dataset) and "score" in data:
         mean, metric = _section_of_scores(data, variable, metric, where)
         scale = (bias_scale if metric == "bias" else error_scale)([mean])
     else:
@@ -155,6 +165,19 @@ def _section_of_scores(
     ), metric
 
 
+def _section_of_columns(
+    data: xr.Dataset, variable: str | None, metric: str | None, where: Mapping[str, Any]
+) -> xr.DataArray:
+    """Return R2 of columns ``[level, latitude]``."""
+    one_of("section of", metric or "r2", ["r2"])
+    profiles = data["profile"].values.astype(str).tolist()
+    variable = one_of("variable with levels", variable or profiles[0], profiles)
+    field = data[COLUMNS].sel(profile=variable, drop=True).rename(zone="latitude", lev="level")
+    field = narrowed(field.rename(f"r2 of {variable}"), where, ("level", "latitude"))
+    mean = field.transpose("level", "latitude").sortby(["level", "latitude"])
+    return mean.assign_attrs(simulated=data.attrs.get("simulated", ""))
+
+
 def _draw_mesh(axes: Axes, mean: xr.DataArray, scale: Scale) -> Any:
     """Draw values ``[level, latitude]`` as cells, missing ones grey, and return the mesh."""
     pressure = np.log(mean["level"].values.astype(float))
@@ -172,7 +195,8 @@ def _draw_mesh(axes: Axes, mean: xr.DataArray, scale: Scale) -> Any:
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 6, 10]))
     axes.xaxis.set_major_formatter(LatitudeFormatter())
-    axes.set_ylabel("pressure [hPa]", fontsize=9.5)
+    known = mean["level"].attrs.get("units")
+    axes.set_ylabel(level_label(mean["level"]) if known else "pressure [hPa]", fontsize=9.5)
     return mesh
 
 

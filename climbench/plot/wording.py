@@ -78,6 +78,25 @@ def with_units(name: str, units: str) -> str:
     return f"{name} [{units}]" if units else name
 
 
+def level_label(levels: xr.DataArray) -> str:
+    """Return what the vertical axis shows, with its units as far as the scores tell them.
+
+    Examples
+    --------
+    >>> about = {"units": "hPa", "long_name": "hybrid level at 1000 hPa"}
+    >>> level_label(xr.DataArray([1.0], attrs=about))
+    'reference pressure [hPa]'
+    >>> level_label(xr.DataArray([1.0], attrs={"units": "m"})), level_label(xr.DataArray([1.0]))
+    ('level [m]', 'level (units not recorded)')
+    """
+    # hybrid levels follow the ground: their number is the pressure where the ground has 1000 hPa
+    hybrid = str(levels.attrs.get("long_name", "")).startswith("hybrid level")
+    units = levels.attrs.get("units")
+    if not units:
+        return "level (units not recorded)"
+    return with_units("reference pressure" if hybrid else "level", str(units))
+
+
 def numbers(values: ArrayLike) -> list[str]:
     """Return scores as text with the same decimals, so that a column can be compared.
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from climbench.plot.ranking import Headline, ranked
 from climbench.plot.theme import Theme, canvas, dress, heading, safe
-from climbench.plot.wording import with_units
+from climbench.plot.wording import level_label
 from climbench.report.figures import Picture, draw_picture
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def _described(here: xr.DataArray, profile: str, scenario: str) -> str:
         f"{name} has a median of {median:.2f}"
         for name, median in zip(here["model"].values, medians, strict=True)
     )
-    level = _level_label(here["lev"])
+    level = level_label(here["lev"])
     return f"R2 of daily zonal means of {profile} in {scenario} by latitude and {level}: {said}."
 
 
@@ -89,30 +89,11 @@ def _figure(here: xr.DataArray, title: str, theme: Theme) -> "Figure":
         axes.set_xticks([-60, 0, 60], ["60°S", "0°", "60°N"])
         heading(axes, _on_lines(model), theme)
     panels[0].invert_yaxis()
-    panels[0].set_ylabel(safe(_level_label(here["lev"])), fontsize=9)
+    panels[0].set_ylabel(safe(level_label(here["lev"])), fontsize=9)
     bar = figure.colorbar(mesh, ax=panels, shrink=0.9, ticks=STEPS[::2], pad=0.02)
     bar.set_label(safe(f"R2 of {title}"), color=theme.text, fontsize=9)
     bar.ax.tick_params(colors=theme.text, labelsize=8.5)
     return figure
-
-
-def _level_label(levels: xr.DataArray) -> str:
-    """Return what the vertical axis shows, with its units as far as the scores tell them.
-
-    Examples
-    --------
-    >>> about = {"units": "hPa", "long_name": "hybrid level at 1000 hPa"}
-    >>> _level_label(xr.DataArray([1.0], attrs=about))
-    'reference pressure [hPa]'
-    >>> _level_label(xr.DataArray([1.0], attrs={"units": "m"})), _level_label(xr.DataArray([1.0]))
-    ('level [m]', 'level (units not recorded)')
-    """
-    # hybrid levels follow the ground: their number is the pressure where the ground has 1000 hPa
-    hybrid = str(levels.attrs.get("long_name", "")).startswith("hybrid level")
-    units = levels.attrs.get("units")
-    if not units:
-        return "level (units not recorded)"
-    return with_units("reference pressure" if hybrid else "level", str(units))
 
 
 def _on_lines(name: str) -> str:

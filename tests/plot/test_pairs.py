@@ -166,6 +166,29 @@ def test_a_section_of_scores_needs_levels(forecasting):
     assert axes.collections[0].get_array().size == 2 * 32
 
 
+def test_a_section_of_column_physics_is_r2_by_latitude_and_level():
+    zones, levels = [-60.0, 0.0, 60.0], [100.0, 900.0]
+    r2 = xr.DataArray(
+        np.arange(24.0).reshape(2, 2, 3, 2) / 24,
+        {"model": ["a", "b"], "profile": ["t", "q"], "zone": zones, "lev": levels},
+    )
+    r2["lev"].attrs.update(units="hPa", long_name="hybrid level at midpoints")
+    scores = xr.Dataset(
+        {"score": ("model", [1.0, 2.0]), "section_r2": r2}, attrs={"simulated": "true"}
+    )
+    axes = draw(plot.section(scores, "q", model="b"))
+    shown = axes.collections[0].get_array().reshape(2, 3)
+    np.testing.assert_allclose(shown, r2.sel(model="b", profile="q").T)
+    assert axes.get_title(loc="left") == "r2 of q, b, simulated"
+    assert axes.get_ylabel() == "reference pressure [hPa]"
+    with pytest.raises(UserError, match="there is no section of 'bias': valid names: r2"):
+        plot.section(scores, metric="bias")
+    with pytest.raises(UserError, match="there is no variable with levels 'u': valid names: q, t"):
+        plot.section(scores, "u")
+    with pytest.raises(UserError, match="leave 'truth' out"):
+        plot.section(scores, truth=truth())
+
+
 def test_scenarios_of_emulators_meet_their_years():
     years = np.array(["2090-07-01", "2091-07-01"], "datetime64[ns]")
     runs = truth().isel(time=slice(0, 2)).assign_coords(time=years)
