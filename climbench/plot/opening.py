@@ -46,6 +46,8 @@ def _read(path: Path) -> xr.Dataset:
     path = path / "scores.nc" if (path / "scores.nc").is_file() else path
     if not path.exists():
         raise UserError(f"{path} does not exist: check the path.")
+    if of_a_run := sorted(str(file) for file in path.glob("report-*/scores.nc")):
+        raise UserError(f"{path} is a run: its scores are {' or '.join(of_a_run)}.")
     try:
         if path.is_dir():
             store: xr.Dataset = xr.open_zarr(path, decode_timedelta=True)

@@ -35,6 +35,7 @@ from climbench.plot.selecting import (
 from climbench.plot.theme import LIGHT
 from climbench.plot.wording import level_label
 
+MOST_LABELS = 20  # of levels beside one another
 COLUMNS = "section_r2"
 """The sections that scores of column physics hold, ``[model, profile, scenario, zone, lev]``."""
 
@@ -74,7 +75,8 @@ def section(
     Returns
     -------
     matplotlib.axes.Axes
-        Pressure on a logarithmic axis, the ground below.
+        Pressure on a logarithmic axis (of columns, many of whose levels are high, on a plain one),
+        the ground below.
 
     Raises
     ------
@@ -103,6 +105,8 @@ def section(
     scale = with_options(scale, cmap, levels)
     axes = ready(ax, 3.8)
     mesh = _draw_mesh(axes, mean, scale)
+    if isinstance(data, xr.Dataset) and COLUMNS in data:
+        axes.set_yscale("linear")
     bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02)
     less = "difference in " if truth is not None else ""
     dress_bar(bar, scale, f"{less}{units_label(mean)}")
@@ -192,7 +196,7 @@ def _draw_mesh(axes: Axes, mean: xr.DataArray, scale: Scale) -> Any:
     axes.set_ylim(rows.max(), rows.min())
     axes.yaxis.set_major_locator(FixedLocator(_sparse(mean["level"].values)))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:.4g}"))
     axes.xaxis.set_major_locator(MaxNLocator(7, steps=[1, 2, 3, 6, 10]))
     axes.xaxis.set_major_formatter(LatitudeFormatter())
     known = mean["level"].attrs.get("units")
@@ -203,7 +207,8 @@ def _draw_mesh(axes: Axes, mean: xr.DataArray, scale: Scale) -> Any:
 def _sparse(levels: Any) -> list[float]:
     """Return the levels that have room on a logarithmic axis, from the ground up."""
     kept: list[float] = []
+    step = max(1.12, (levels.max() / levels.min()) ** (1 / MOST_LABELS))
     for level in sorted(levels.tolist(), reverse=True):
-        if not kept or level <= kept[-1] / 1.12:
+        if not kept or level <= kept[-1] / step:
             kept.append(level)
     return kept

@@ -214,5 +214,9 @@ def test_files_are_opened(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         plot.map(tmp_path / "nothing.nc")
     (tmp_path / "text.nc").write_text("no netCDF")
+    (tmp_path / "report-1").mkdir()
+    (tmp_path / "report-1/scores.nc").touch()
+    with pytest.raises(UserError, match=r"is a run: its scores are .*report-1.scores\.nc\.$"):
+        plot.map(tmp_path)
     with pytest.raises(UserError, match="neither as netCDF nor as Zarr"):
         plot.map(tmp_path / "text.nc")
