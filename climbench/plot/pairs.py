@@ -26,7 +26,7 @@ from climbench.plot.selecting import (
 )
 from climbench.plot.theme import LIGHT, safe
 from climbench.plot.time_series import draw_series, record_of, series_of
-from climbench.plot.wording import number
+from climbench.plot.wording import number, pretty_units
 
 MOST_PAIRS = 2_000_000
 """Values that a scatter reads at most, of evenly chosen times."""
@@ -78,7 +78,7 @@ def scatter(
     --------
     >>> truth = xr.DataArray(np.arange(8.0).reshape(2, 4), dims=("run", "cell"), name="tas")
     >>> scatter(truth + 1, truth).get_title(loc="left")
-    'tas: r = 1, rms difference 1'
+    'tas: unweighted r = 1, rms difference 1'
     """
     forecast, target = _all_pairs(prediction, truth, channel, where)
     if region is not None:
@@ -108,13 +108,15 @@ def scatter(
     bar: Any = axes.figure.colorbar(mesh, ax=axes, pad=0.02)
     bar.set_label("values", fontsize=9, color=LIGHT.text)
     bar.ax.tick_params(colors=LIGHT.text, labelsize=8.5)
-    label = units_label(forecast.assign_attrs(units=_units(forecast, target)))
+    units = _units(forecast, target)
+    label = units_label(forecast.assign_attrs(units=units))
     axes.set_xlabel(safe(f"truth, {label}" if label else "truth"), fontsize=9.5)
     axes.set_ylabel("prediction less truth" if residuals else "prediction", fontsize=9.5)
     error = np.sqrt(np.mean((told - known) ** 2))
     steady = known.std() * told.std() == 0
     together = np.nan if steady else np.corrcoef(known, told)[0, 1]
-    said = f"r = {number(float(together))}, rms difference {number(float(error))}"
+    own = "" if units == "1" else pretty_units(units)
+    said = f"unweighted r = {number(float(together))}, rms difference {number(float(error), own)}"
     forecast = said_simulated(forecast, target)
     several = forecast.isel(time=0, drop=True) if "time" in forecast.dims else forecast
     titled(axes, f"{title_of(several, str(forecast.name))}: {said}", 4.6)

@@ -171,6 +171,7 @@ def _write(axes: Axes, percent: Any, marks: Any) -> None:
         if not np.isfinite(value):
             continue
         text = f"{value:+.0f}" if abs(value) >= 9.95 else f"{value:+.1f}"
+        text = text.replace("-", "−")
         mark = "" if marks is None else str(marks[row, column])
         sure = mark in ("better", "worse")
         axes.text(
@@ -181,5 +182,5 @@ def _write(axes: Axes, percent: Any, marks: Any) -> None:
             va="center",
             fontsize=8,
             weight="bold" if sure else "normal",
-            color="white" if abs(value) >= 20 else LIGHT.text,
+            color="white" if abs(value) >= 10 else LIGHT.text,
         )

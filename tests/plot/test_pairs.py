@@ -30,7 +30,7 @@ def test_scatter_counts_every_pair_of_the_valid_times():
     axes = draw(plot.scatter(forecasts(), truth(), "tas", lead_time=48))
     counts = axes.collections[0].get_array()
     assert counts.sum() == 2 * 15 * 24
-    assert "r = 1, rms difference 2" in axes.get_title(loc="left").replace("\n", " ")
+    assert "unweighted r = 1, rms difference 2 K" in axes.get_title(loc="left").replace("\n", " ")
     assert axes.get_xlabel() == "truth, tas [K]" and axes.get_ylabel() == "prediction"
 
 

@@ -143,7 +143,7 @@ def test_a_comparison_marks_what_is_more_than_chance():
     two = forecast_scores("two", errors)
     found = climbench.compare(one, two, bootstrap=100)
     axes = draw(plot.scorecard(found, metric="rmse"))
-    assert percentages(axes) == ["-50"] * 3
+    assert percentages(axes) == ["−50"] * 3
     assert {text.get_weight() for text in axes.texts} == {"bold"}
     same = climbench.compare(
         forecast_scores("near", errors + rng.normal(0, 0.1, 60)), two, bootstrap=100
