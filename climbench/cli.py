@@ -180,7 +180,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             mistakes.append(UserError(f"{mistake.filename}: {mistake.strerror.lower()}."))
         return None
 
-    if any(word[0] in "+~" or "null" in word for word in overrides):
+    if any(word[0] in "+~" or "null" in word or word.startswith("models.") for word in overrides):
         from climbench.config.mistakes import check_overrides
 
         check_overrides(verb, overrides)

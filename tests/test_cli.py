@@ -120,7 +120,29 @@ MISTAKES = [
         "'candidate' = resnet_small is none of",
     ),
     (["run", "experiment=quickstart", "trainer.accelerator=gpus"], "trainer.accelerator"),
-    (["run", "experiment=quickstart", "trainer.max_epochs=1"], "write ++model.max_epochs=..."),
+    (
+        ["run", "experiment=quickstart", "trainer.max_epochs=1"],
+        "write ++models.NAME.max_epochs=...",
+    ),
+    (["run", "experiment=quickstart", "model.max_epochs=1"], "write ++models.NAME.max_epochs=..."),
+    (["run", "experiment=quickstart", "++model.max_epochs=1"], "need model=NAME; each model's own"),
+    (["train", "experiment=quickstart", "++model.max_epochs=1"], "train needs model=NAME"),
+    (
+        ["run", "experiment=quickstart", "model=unet_small", "trainer.max_epochs=1"],
+        "write ++model.max_epochs=...",
+    ),
+    (
+        ["run", "experiment=quickstart", "++models.resnet_smal.max_epochs=1"],
+        "'models.resnet_smal' has no name, nor has the experiment it: did you mean 'resnet_small'?",
+    ),
+    (
+        ["run", "experiment=quickstart", "++models.vit_small.max_epoch=1"],
+        "there is no such option: did you mean 'max_epochs'?\n",
+    ),
+    (
+        ["run", "experiment=quickstart", "model=vit_small", "models.vit_small.max_epochs=1"],
+        "'models.vit_small.max_epochs' is not heeded beside model=vit_small: write model.",
+    ),
     (
         ["train", "experiment=quickstart", "model=resnet_small,vit_small"],
         "add --multirun to run one after another",

@@ -83,7 +83,7 @@ def check_options(
             checked[key] = adapter.validate_python(value)
         except ValidationError as error:
             raise UserError(
-                f"{name}: option '{key}' = {value!r} is wrong: {wrong(error)[1]}."
+                f"{name}: option '{key}' = {value!r} is wrong: {wrong(error)[1]}"
             ) from error
     return checked
 

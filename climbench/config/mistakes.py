@@ -37,8 +37,10 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         last = key.rpartition(".")[2]
         if verb in EXPERIMENTS and last in _left_out():
             hint = f"write +{key}=..., as the YAML leaves it out."
-            if group not in ("model", "models"):
-                hint = f"it is an option of each model: write ++model.{last}=..."
+            chosen = bool(_options("model", verb, [o for o in overrides if found[1] not in o]))
+            if group not in ("model", "models") or (group == "model" and not chosen):
+                place = "model" if chosen else "models.NAME"
+                hint = f"it is an option of each model: write ++{place}.{last}=..."
         return UserError(f"climbench {verb} has no option '{key}': {hint}")
     if found := re.search(r"Missing mandatory value: (\S+)", text):
         if verb in ("run", "train") and not any(o.startswith("experiment=") for o in overrides):
@@ -127,7 +129,7 @@ def _unreadable(overrides: list[str]) -> str | None:
 
 
 def check_overrides(verb: str, overrides: list[str]) -> None:
-    """Refuse ``+key=value`` that no verb reads, and to take away what it cannot do without.
+    """Refuse what would not be heeded, and to take away what a verb cannot do without.
 
     An experiment is made of groups, and checks each option itself.
 
@@ -143,6 +145,11 @@ def check_overrides(verb: str, overrides: list[str]) -> None:
         if "null" in chosen and verb in EXPERIMENTS and (names := group_options(group)):
             shown = ", ".join(names)
             raise UserError(f"'{group}={value}' chooses nothing: leave it out or take of {shown}.")
+    for override in overrides:
+        key = override.lstrip("+~").partition("=")[0]
+        place, _, option = key.removeprefix("models.").partition(".")
+        if option and key != f"{place}.{option}" and f"model={place}" in overrides:
+            raise UserError(f"'{key}' is not heeded beside model={place}: write model.{option}=...")
     plain = [o for o in overrides if o[0] not in "+~" and not o.endswith("=null")]
     if verb in EXPERIMENTS or _defaults("", verb, plain) is None:
         return  # what else is wrong, Hydra finds

@@ -24,7 +24,7 @@ WORDS = {
 
 
 def wrong(error: ValidationError, schema: type[BaseModel] | None = None) -> tuple[str, str]:
-    """Return the option that is wrong first, and why or what to write instead.
+    """Return the option that is wrong first, and why or what to write instead, to its full stop.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def wrong(error: ValidationError, schema: type[BaseModel] | None = None) -> tupl
         reason = " or ".join(dict.fromkeys(_words(mistake) for mistake in mistakes))
     else:
         reason = _words(mistakes[0])
-    return ".".join(str(part) for part in place), reason
+    return ".".join(str(part) for part in place), reason + ("" if reason[-1] == "?" else ".")
 
 
 def _words(mistake: Any) -> str:

@@ -16,7 +16,7 @@ from climbench.config import ModelConfig, ReportConfig, TrainerConfig, instantia
 from climbench.config.folders import conf_folder
 from climbench.config.schema import Options
 from climbench.config.wording import wrong
-from climbench.errors import UserError
+from climbench.errors import UserError, nearest
 from climbench.evaluation import read_scores
 from climbench.evaluation.extremes import Extremes, training_thresholds
 from climbench.evaluation.options import check_evaluation
@@ -80,7 +80,7 @@ class RunConfig(Options):
             return cls(**_narrowed(values))
         except ValidationError as error:
             option, reason = wrong(error, cls)
-            raise UserError(f"option '{option}' is wrong: {reason}.") from error
+            raise UserError(f"option '{option}' is wrong: {reason}") from error
 
     def check(self) -> None:
         """Check what takes no work to check.
@@ -104,12 +104,25 @@ def _narrowed(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options with ``model`` as the one model beside what it is held against.
 
     The gate then judges it against the experiment's reference; against itself there is no gate.
+
+    Raises
+    ------
+    UserError
+        If there are options of a model that is not there.
     """
     options = dict(values)
     model = options.pop("model", None)
+    known = {key: own for key, own in options["models"].items() if "name" in (own or {})}
+    for key, own in options["models"].items():
+        if isinstance(own, Mapping) and key not in known:
+            hint = nearest(key, known)
+            raise UserError(f"option 'models.{key}' has no name, nor has the experiment it: {hint}")
     if model is None:
         return options
-    name, reference = str(model.get("name")), options.get("reference")
+    if "name" not in model:
+        own = ", ".join(f"models.{key}" for key in known)
+        raise UserError(f"options of 'model' need model=NAME; each model's own stand in {own}.")
+    name, reference = str(model["name"]), options.get("reference")
     kept = {key: own for key, own in options["models"].items() if key == reference != name}
     options |= {"models": {**kept, name: model}, "candidate": name}
     return options if kept else {**options, "gate": None, "candidate": None}

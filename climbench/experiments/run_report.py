@@ -69,7 +69,7 @@ def page_options(values: Mapping[str, Any]) -> dict[str, Any]:
         options = ReportConfig(**values)
     except ValidationError as error:
         option, reason = wrong(error, ReportConfig)
-        raise UserError(f"option 'report.{option}' is wrong: {reason}.") from error
+        raise UserError(f"option 'report.{option}' is wrong: {reason}") from error
     return options.model_dump(exclude={"times"})  # chosen when the experiment runs
 
 

@@ -63,8 +63,8 @@ def train_verb(config: Config) -> Finished:
 
     options = shared_options(config)
     model = options.pop("model", None)
-    if model is None:
-        raise UserError("climbench train needs model=...: `climbench list models` shows them.")
+    if "name" not in (model or {}):
+        raise UserError("climbench train needs model=NAME: `climbench list models` shows them.")
     parsed = RunConfig.parse({**options, "models": {model["name"]: model}, "gate": None})
     _, task = prepare(parsed)
     checkpoint, _ = fit(parsed, task, model["name"], ModelConfig(**model))
