@@ -1,11 +1,13 @@
 """Going on where a training was interrupted, in the middle of an epoch too, to the same weights."""
 
+import os
 import random
 import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 import lightning as L
 import numpy as np
@@ -14,6 +16,8 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 TOLD_TO_END = 128 + signal.SIGTERM  # exit code
+INTERRUPTED = 128 + signal.SIGINT
+SAVING = b"climbench: saving after this step; interrupt again to end without\n"
 
 
 class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed here
@@ -24,9 +28,9 @@ class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed he
     are those of ``ModelCheckpoint``. Gradients that wait for more batches are in no checkpoint:
     saving waits for the step of the optimizer.
 
-    A process that is told to end (SIGTERM) says so to the other ranks after its step, and all
-    save and end together. Lightning's own handler is replaced: it sends a message in the midst of
-    whatever the ranks are doing, and lets them end at different steps.
+    A process that is told to end (SIGTERM, or SIGINT from the keyboard) says so to the other ranks
+    after its step, and all save and end together. Lightning's own handler is replaced: it sends a
+    message in the midst of whatever the ranks are doing, and lets them end at different steps.
 
     Parameters
     ----------
@@ -39,7 +43,7 @@ class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed he
     def __init__(self, path: Path, minutes: float | None) -> None:
         self.path, self.minutes = path, minutes
         self.saved = time.monotonic()
-        self.told_to_end = False
+        self.told_to_end: int | None = None  # exit code
         self.random: dict[str, Any] | None = None
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -52,14 +56,23 @@ class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed he
             torch.manual_seed(int(torch.randint(2**62, ())) + trainer.global_rank)
         if threading.current_thread() is threading.main_thread():  # Lightning gives it back
             signal.signal(signal.SIGTERM, self._note)
+            if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+                signal.signal(signal.SIGINT, self._note)
 
-    def _note(self, *_: Any) -> None:
-        self.told_to_end = True
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if self.told_to_end == INTERRUPTED:
+                signal.default_int_handler(number, frame)
+            os.write(2, SAVING)  # print might be in the middle of something
+        self.told_to_end = 128 + number
+
+    def _end(self) -> NoReturn:
+        raise SIGTERMException(self.told_to_end or TOLD_TO_END)
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """End between two epochs: the first has been saved."""
-        if _any_rank(trainer, self.told_to_end) and trainer.current_epoch > 0:
-            raise SIGTERMException(TOLD_TO_END)
+        if _any_rank(trainer, self.told_to_end is not None) and trainer.current_epoch > 0:
+            self._end()
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, outputs: Any, batch: Any, index: int
@@ -70,11 +83,11 @@ class ResumePoints(Callback):  # type: ignore[misc]  # lightning is not typed he
         if (index + 1) % trainer.accumulate_grad_batches:
             return
         late = self.minutes is not None and time.monotonic() - self.saved > 60 * self.minutes
-        if _any_rank(trainer, late or self.told_to_end):
+        if _any_rank(trainer, late or self.told_to_end is not None):
             trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()
-            if _any_rank(trainer, self.told_to_end):
-                raise SIGTERMException(TOLD_TO_END)
+            if _any_rank(trainer, self.told_to_end is not None):
+                self._end()
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the random number generators, for a checkpoint."""

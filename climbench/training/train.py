@@ -42,7 +42,7 @@ from climbench.training.network import build_network
 from climbench.training.progress_bar import TrainingBar
 from climbench.training.quiet import quiet
 from climbench.training.recomputation import recompute_blocks
-from climbench.training.resume import TOLD_TO_END
+from climbench.training.resume import INTERRUPTED, TOLD_TO_END
 from climbench.training.sharding import SharedOut
 
 NAME = "checkpoint.ckpt"
@@ -169,7 +169,8 @@ def _keep(module: FittedModule, model: ModelConfig, fitting: L.Trainer, director
 def told_to_end(fitting: L.Trainer) -> Iterator[None]:
     """Exit with the code of SIGTERM where a training has saved itself and ended.
 
-    Where this process only waits for those that it has started, SIGTERM is handed on to them.
+    After an interruption from the keyboard Lightning would exit too, even from a notebook. Where
+    this process only waits for those that it has started, SIGTERM is handed on to them.
     """
     launcher = fitting.strategy.launcher
     before = None
@@ -178,8 +179,12 @@ def told_to_end(fitting: L.Trainer) -> Iterator[None]:
         before = signal.signal(signal.SIGTERM, lambda number, _: launcher.kill(number))
     try:
         yield
-    except SIGTERMException as stop:  # which by itself may exit as if all were done
-        raise SystemExit(TOLD_TO_END) from stop
+    except SystemExit as stop:  # which by itself may exit as if all were done
+        if stop.code == INTERRUPTED or isinstance(stop.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from stop
+        if isinstance(stop, SIGTERMException):
+            raise SystemExit(TOLD_TO_END) from stop
+        raise
     except ProcessExitedException as stop:
         raise SystemExit(TOLD_TO_END) if stop.exit_code == TOLD_TO_END else stop from stop
     finally:

@@ -67,6 +67,32 @@ def test_told_to_end_within_an_epoch_it_goes_on_bit_for_bit(
     assert torch.equal(weights(train(task, model, TRAINER, tmp_path)), whole)
 
 
+def test_interrupted_once_it_saves_and_twice_it_ends_at_once(
+    task, model, whole, tmp_path, monkeypatch, capfd
+):
+    own = ResumePoints.on_train_batch_end
+
+    def interrupts(times):
+        def interrupted(self, trainer, *rest):
+            if trainer.global_step == STEPS + 3:
+                for _ in range(times):
+                    os.kill(os.getpid(), signal.SIGINT)
+            own(self, trainer, *rest)
+
+        return interrupted
+
+    for times, saved in ((2, STEPS), (1, STEPS + 3)):
+        with monkeypatch.context() as patch:
+            patch.setattr(ResumePoints, "on_train_batch_end", interrupts(times))
+            with pytest.raises(KeyboardInterrupt):
+                train(task, model, TRAINER, tmp_path)
+        assert "saving after this step; interrupt again to end without" in capfd.readouterr().err
+        last = torch.load(tmp_path / "last.ckpt", weights_only=True)
+        assert last["global_step"] == saved
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert torch.equal(weights(train(task, model, TRAINER, tmp_path)), whole)
+
+
 def test_killed_between_two_saves_it_goes_on_bit_for_bit(task, model, whole, tmp_path, monkeypatch):
     class Killed(BaseException):
         pass
