@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 import zarr
-from filelock import FileLock
 
 from climbench.errors import UserError, nearest
 from climbench.evaluation.source import Source, content_hash, open_source
 from climbench.metrics.climatology import triangular_weights
 from climbench.metrics.climatology_fields import DRY, MILLIMETRES, SPACE, Steps, Wanted
 from climbench.metrics.climatology_store import write_climatology
+from climbench.recipes.lock import alone
 from climbench.store import disk_full_is_a_user_error
 
 HOURS_OF_A_YEAR = 365 * 24
@@ -101,7 +101,7 @@ def build_climatology(
     steps = _steps(source, period)
     attributes = _attributes(source, content_hash(truth), names, steps, wanted)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_name(f".{path.name}.lock")), disk_full_is_a_user_error(path):
+    with alone(path), disk_full_is_a_user_error(path):
         if _is_there(path, attributes["store_hash"]):
             return path
         building = path.with_name(path.name + ".building")

@@ -19,6 +19,7 @@ def alone(path: Path) -> Iterator[None]:
     """Hold the lock of a store; wait for another builder and say who it is."""
     holder = path.with_name(f".{path.name}.holder")
     lock = FileLock(path.with_name(f".{path.name}.lock"))
+    Path(lock.lock_file).touch()  # a folder that takes no files would be waited for without end
     try:
         lock.acquire(timeout=0)
     except Timeout:
