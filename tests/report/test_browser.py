@@ -1,6 +1,7 @@
 """The site in a real browser: what a reader clicks, sees and hears."""
 
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -89,7 +90,7 @@ def site(scores, tmp_path):
     examples = xr.Dataset({"truth": truth})
     times = [["2003-07-02 00:00", "2003-07-04 00:00", "2003-07-06 00:00"]]
     examples["valid"] = (("scene", "frame"), times)
-    examples["prediction"] = (truth + 5).expand_dims(model=["unet", "linear_regression"])
+    examples["prediction"] = (1.5 * truth - 3000).expand_dims(model=["unet", "linear_regression"])
     rows = [{"model": "train/loss", "x": n, "y": 1.0 / (n + 1)} for n in range(4)]
     cards = {
         "unet": {
@@ -229,6 +230,18 @@ def test_captions_are_read_whole_on_a_phone(site, open_page):
         "all => all.filter((each) => each.offsetParent).map((each) => each.getBoundingClientRect())"
     )
     assert boxes and all(0 <= box["left"] and box["right"] <= 360 for box in boxes)
+
+
+def test_numbers_of_colour_bars_do_not_touch_and_keep_zero(site, open_page):
+    for width in (360, 1200):
+        page = open_page(site, viewport={"width": width, "height": 800})
+        for bar in page.locator(".colourbar").all():
+            ticks = bar.locator(".ticks span:visible")
+            boxes = [tick.bounding_box() for tick in ticks.all()]
+            assert len(boxes) > 2
+            assert all(a["x"] + a["width"] < b["x"] for a, b in pairwise(boxes))
+            if any("−" in number for number in ticks.all_inner_texts()):
+                assert "0" in ticks.all_inner_texts()
 
 
 def test_the_caption_of_the_evidence_is_read_whole_too(scores, tmp_path, open_page):

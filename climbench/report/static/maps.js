@@ -13,9 +13,13 @@
     const first = ["min", "both"].includes(scale.extend) ? 1 : 0; // steps before the first level
     const ticks = element("div", { className: "ticks" });
     const every = Math.ceil(scale.levels.length / 7);
+    const zero = Math.max(0, scale.levels.indexOf(0)); // keeps its number
+    const widest = Math.max(...scale.levels.map((level) => String(level).length));
+    const crowded = (widest * scale.colours.length) / every > 34; // letters in a phone's width
     scale.levels.forEach((level, number) => {
-      if (number % every) return;
-      const tick = element("span", {}, String(level).replace("-", "−"));
+      const place = (number - zero) / every;
+      if (!Number.isInteger(place)) return;
+      const tick = element("span", { className: crowded && place % 2 ? "between" : "" }, String(level).replace("-", "−"));
       tick.style.left = `${(100 * (number + first)) / scale.colours.length}%`;
       ticks.append(tick);
     });
