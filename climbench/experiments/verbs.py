@@ -363,10 +363,11 @@ def report_verb(config: Config) -> int:
         found, alone = benchmarks_of(_paths(config["runs"]))
     else:
         found, alone = [benchmark_of_scores(_paths(config["scores"]), config["title"])], {}
+    pages = found[0] if len(found) == 1 and not alone else found
+    written = report(pages, output, config["title"], alone, **shown)
     for benchmark in found:
         console.print(leaderboard(benchmark.scores, shown["lead_hours"], benchmark.comparison))
-    pages = found[0] if len(found) == 1 and not alone else found
-    _say(str(report(pages, output, config["title"], alone, **shown)))
+    _say(str(written))
     return 0
 
 
