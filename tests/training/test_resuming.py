@@ -67,8 +67,16 @@ def test_told_to_end_within_an_epoch_it_goes_on_bit_for_bit(
     assert torch.equal(weights(train(task, model, TRAINER, tmp_path)), whole)
 
 
+@pytest.fixture
+def keyboard():
+    """Python's own answer to Ctrl-C, which shells take from what runs in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_interrupted_once_it_saves_and_twice_it_ends_at_once(
-    task, model, whole, tmp_path, monkeypatch, capfd
+    task, model, whole, keyboard, tmp_path, monkeypatch, capfd
 ):
     own = ResumePoints.on_train_batch_end
 
