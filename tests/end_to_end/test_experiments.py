@@ -27,8 +27,8 @@ SHORT_WEATHER = [
 
 
 @pytest.fixture(scope="module")
-def weather(tmp_path_factory):
-    config = configuration(tmp_path_factory.mktemp("weather"), *SHORT_WEATHER)
+def weather(module_path):
+    config = configuration(module_path, *SHORT_WEATHER)
     return config, run(config)
 
 

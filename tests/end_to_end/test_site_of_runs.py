@@ -36,16 +36,15 @@ SHORT = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(module_path):
     """Two runs of one task with different weights, and one of another test period."""
-    folder = tmp_path_factory.mktemp("runs")
-    run(configuration(folder, *SHORT))
+    run(configuration(module_path, *SHORT))
     other = ["name=second", "trainer.seed=1", "models.resnet_small.max_epochs=1"]
-    run(configuration(folder, *SHORT, *other, "report=tables"))
+    run(configuration(module_path, *SHORT, *other, "report=tables"))
     later = ["name=autumn", "task.test=[2000-11-16,2000-12-31]", "report=tables"]
-    autumn = configuration(folder, *SHORT, *later, "~models.resnet_small")
+    autumn = configuration(module_path, *SHORT, *later, "~models.resnet_small")
     run(autumn.model_copy(update={"gate": None}))
-    return folder
+    return module_path
 
 
 @pytest.fixture(scope="module")
