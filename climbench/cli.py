@@ -1,5 +1,7 @@
 """The command line: ``climbench VERB key=value ...``. A thin dispatcher; imports nothing heavy."""
 
+import errno
+import io
 import os
 import re
 import signal
@@ -44,9 +46,13 @@ TEXTS = (
 NO_GATE = {"gate=null", "~gate"}
 """Without the gate: Hydra would take away what is chosen of its group, not rules in a YAML."""
 
+PLACES = ("models.", "model=[")
+"""Where Hydra would take what is not meant."""
+
 TRACEBACK = "--traceback"
 """Shows where a mistake was noticed, before the sentence about it."""
 
+FLAGS = ("--multirun", "-m", "--help", "-h", "--resolve", "--info", "--hydra-help", "--version")
 FLAGS_WITH_VALUE = ("--cfg", "-c", "--package", "-p", "--config-dir", "-cd", "--config-name", "-cn")
 
 HELP = """\
@@ -80,6 +86,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     wants_traceback = TRACEBACK in arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # Latin-1 or ASCII lacks signs that tables have
+            stream.reconfigure(errors="replace")
     arguments = [word for word in arguments if word != TRACEBACK]
     verb, *rest = arguments or ["--help"]
     try:
@@ -91,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except BrokenPipeError:  # `climbench list | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
         return 128 + signal.SIGPIPE
     except UserError as error:
         if wants_traceback:
@@ -100,7 +109,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"climbench: {error}", file=sys.stderr)
         return 2
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and not error.filename:
+            _print_no_more()
+            print("climbench: no space is left where its output goes: free some.", file=sys.stderr)
+            return 2
         import traceback
 
         traceback.print_exc()
@@ -113,6 +126,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("climbench: interrupted; the same command continues.", file=sys.stderr)
         return 130
+
+
+def _print_no_more() -> None:
+    """Let what is still to be printed vanish: Python would complain of it as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _about(word: str, rest: Sequence[str]) -> str:
@@ -180,7 +198,7 @@ def run_verb(verb: str, arguments: Sequence[str]) -> int:
             mistakes.append(UserError(f"{mistake.filename}: {mistake.strerror.lower()}."))
         return None
 
-    if any(word[0] in "+~" or "null" in word or word.startswith("models.") for word in overrides):
+    if any(word[0] in "+~" or "null" in word or word.startswith(PLACES) for word in overrides):
         from climbench.config.mistakes import check_overrides
 
         check_overrides(verb, overrides)
@@ -202,12 +220,20 @@ def _as_overrides(verb: str, arguments: Sequence[str]) -> list[str]:
     words = iter(arguments)
     for position, word in enumerate(words):
         if word in FLAGS_WITH_VALUE:
-            flags += [word, next(words, "")]
+            value = next(words, "")
+            if not value or (word in ("--cfg", "-c") and value not in ("job", "hydra", "all")):
+                example = "job" if word in ("--cfg", "-c") else "VALUE"
+                raise UserError(f"{word} needs a value that it knows: write {word} {example}.")
+            flags += [word, value]
         elif word.startswith("-"):
+            name = word.partition("=")[0]
+            if name not in FLAGS + FLAGS_WITH_VALUE:
+                hint = nearest(name, FLAGS + FLAGS_WITH_VALUE)
+                raise UserError(f"climbench {verb} has no flag '{word}': {hint}")
             flags.append(word)
         elif word.startswith("metrics="):
             overrides.append(LABEL.sub(r'"\1"', word))
-        elif "=" in word or word.startswith("~"):
+        elif "=" in word[1:] or word.startswith("~"):
             overrides.append(word)
         elif position == 0 and verb in POSITIONAL:
             overrides.append(f"{POSITIONAL[verb]}={_quoted(word)}")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -158,6 +159,20 @@ MISTAKES = [
     (["run", "experiment=quickstart", "trainer.seed=-1"], "greater than or equal to 0"),
     (["run", "experiment=quickstart", "evaluation.bootstrap=50"], "must be at least 100"),
     (["run", "experiment=quickstart", "evaluation.metrics=[rms]"], "did you mean 'rmse'?"),
+    (["run", "experiment=quickstart", "models=resnet_small"], "write model=NAME for one of them"),
+    (["run", "experiment=quickstart", "models=null"], "'models' = None is no set of models"),
+    (["run", "experiment=quickstart", "=3"], "'=3' is not an option of climbench run"),
+    (["run", "experiment=quickstart", "--cfg"], "write --cfg job."),
+    (["run", "experiment=quickstart", "--cfg", "foo"], "write --cfg job."),
+    (["run", "experiment=quickstart", "--multrun"], "did you mean '--multirun'?"),
+    (["run", "experiment="], "experiment '' does not exist: valid names: "),
+    (["run", "experiment=quickstart", "model="], "model '' does not exist: valid names: "),
+    (["run", "experiment=quickstart", "+model=vit"], "write model=... without the +"),
+    (
+        ["run", "experiment=quickstart", "~models.vit_smal"],
+        "to take away: did you mean 'vit_small'?",
+    ),
+    (["run", "experiment=quickstart", "model=[vit, unet]"], "write model=vit,unet --multirun."),
     (["build", "recipe=planet_weather", "workers=two"], "'workers' = two is wrong"),
     (["build", "recipe=planet_weather", "plan=perhaps"], "'plan' = 'perhaps' is wrong"),
     (["build", "recipe=planet_weather", "verify=perhaps"], "'verify' = 'perhaps'"),
@@ -220,6 +235,30 @@ def test_nobody_reading_on_is_no_fault():
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
     os.close(writing)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_full_disk_behind_the_output_is_said_in_a_sentence():
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "climbench", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    sentence = "climbench: no space is left where its output goes: free some.\n"
+    assert (done.returncode, done.stderr) == (2, sentence)
+
+
+def test_signs_that_an_output_lacks_are_replaced():
+    done = subprocess.run(
+        [sys.executable, "-m", "climbench", "list", "recipes"],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"planet_weather" in done.stdout and b"?" in done.stdout
+
+
+def test_formulas_are_listed_without_markup(climbench_here):
+    done = climbench_here("list", "metrics")
+    assert "wavenumber k" in done.stdout and ":math:" not in done.stdout
 
 
 def test_list_shows_names_with_their_descriptions(climbench_here):

@@ -25,9 +25,14 @@ def explain(error: Exception, verb: str, overrides: list[str]) -> UserError:
         The arguments after the verb.
     """
     text = str(error)
-    if found := re.search(r"Could not (?:find|load) '([^']+)/([^'/]+)'", text):
+    if found := re.search(r"Could not (?:find|load) '([^']+)/([^'/]*)'", text):
         group, name = found[1].removeprefix("/"), found[2]
         return UserError(f"{group} '{name}' does not exist: {nearest(name, group_options(group))}")
+    if found := re.search(r"Multiple values for ([^ ]+)\. ", text):
+        return UserError(f"{found[1]} is chosen already: write {found[1]}=... without the +.")
+    if found := re.search(r"Could not delete from config\. '([^']+)' does not exist", text):
+        hint = _nearest_key(found[1], verb, [o for o in overrides if o[0] != "~"])
+        return UserError(f"climbench {verb} has no option '{found[1]}' to take away: {hint}")
     if found := re.search(r"Could not override '([^']+)'", text):
         key = found[1].split("@")[0]
         group = key.partition(".")[0]
@@ -145,6 +150,9 @@ def check_overrides(verb: str, overrides: list[str]) -> None:
         if "null" in chosen and verb in EXPERIMENTS and (names := group_options(group)):
             shown = ", ".join(names)
             raise UserError(f"'{group}={value}' chooses nothing: leave it out or take of {shown}.")
+        if group == "model" and value.startswith("[") and verb in EXPERIMENTS:
+            several = value.strip("[]").replace(" ", "")
+            raise UserError(f"'{group}={value}' is no model: write model={several} --multirun.")
     for override in overrides:
         key = override.lstrip("+~").partition("=")[0]
         place, _, option = key.removeprefix("models.").partition(".")

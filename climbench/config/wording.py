@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from climbench.errors import nearest
 
 WORDS = {
-    "tuple_type": "give a list, such as [24]",
+    "tuple_type": "give a list, such as [24] or [FIRST,LAST]",
     "list_type": "give a list, such as [24]",
     "dict_type": "give options, such as {latitude: [30, 60]}",
     "string_type": "give a text",
@@ -48,6 +48,8 @@ def wrong(error: ValidationError, schema: type[BaseModel] | None = None) -> tupl
 
 
 def _words(mistake: Any) -> str:
+    if mistake["type"] == "missing" and mistake["loc"] and isinstance(mistake["loc"][-1], int):
+        return "it has too few values, such as FIRST without LAST"
     said = str(mistake["msg"]).removeprefix("Value error, ")
     return WORDS.get(mistake["type"], said[:1].lower() + said[1:])
 

@@ -1,6 +1,7 @@
 """What there is to choose from: experiments, recipes, models, tasks, metrics."""
 
 import itertools
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -144,7 +145,8 @@ def entries(kind: str) -> dict[str, str]:
         first_lines = {
             name: (metric_class(name).__doc__ or "").splitlines()[0] for name in metric_names()
         }
-        return {name: line.partition(", :math:")[0] for name, line in first_lines.items()}
+        shown = {name: line.partition(", :math:")[0] for name, line in first_lines.items()}
+        return {name: re.sub(":math:`(.*?)`", r"\1", line) for name, line in shown.items()}
     group = kind.removesuffix("s")
     return {name: _first_comment(group, name) for name in group_options(group)}
 

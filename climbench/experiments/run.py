@@ -108,10 +108,15 @@ def _narrowed(values: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If there are options of a model that is not there.
+        If there are options of a model that is not there, or no models.
     """
     options = dict(values)
     model = options.pop("model", None)
+    if not isinstance(options["models"], Mapping):
+        raise UserError(
+            f"option 'models' = {options['models']} is no set of models: write model=NAME for one "
+            "of them, or ~models.NAME to leave one out."
+        )
     known = {key: own for key, own in options["models"].items() if "name" in (own or {})}
     for key, own in options["models"].items():
         if isinstance(own, Mapping) and key not in known:
